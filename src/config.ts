@@ -1,0 +1,115 @@
+import { z } from 'zod';
+
+/** The settings of the server, read once from the environment. The README has the same table for users. */
+export interface Config {
+  host: string;
+  /** 0 takes a free port. */
+  port: number;
+  /** Null until the port is known: then http://localhost:<port>. */
+  baseUrl: string | null;
+  dataDir: string;
+  databaseUrl: string | null;
+  /** 32 bytes each; the first encrypts, all decrypt. Null: one is made in the data folder. */
+  secretKeys: [Buffer, ...Buffer[]] | null;
+  adminToken: string | null;
+  templatesDir: string;
+  corsOrigins: string[];
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  provisionConcurrency: number;
+}
+
+/** A setting that cannot be used. The message is one line that names the variable, the problem and an example. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+const KEY_BYTES = 32;
+
+const examples: Record<string, string> = {
+  HOST: 'HOST=127.0.0.1',
+  PORT: 'PORT=8000',
+  BASE_URL: 'BASE_URL=https://mission-control.example.com',
+  DATA_DIR: 'DATA_DIR=./data',
+  DATABASE_URL: 'DATABASE_URL=postgresql://user:password@localhost:5432/mission_control',
+  SECRET_KEY: 'SECRET_KEY=$(openssl rand -base64 32)',
+  ADMIN_TOKEN: 'ADMIN_TOKEN=$(openssl rand -hex 32)',
+  TEMPLATES_DIR: 'TEMPLATES_DIR=templates',
+  CORS_ORIGINS: 'CORS_ORIGINS=https://app.example.com,http://localhost:5173',
+  LOG_LEVEL: 'LOG_LEVEL=info',
+  PROVISION_CONCURRENCY: 'PROVISION_CONCURRENCY=4',
+};
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
+const secretKeys = z.string().transform((text, context): [Buffer, ...Buffer[]] => {
+  const [first, ...rest] = text.split(',').map((part) => Buffer.from(part.trim(), 'base64'));
+  if (!first || [first, ...rest].some((key) => key.length !== KEY_BYTES)) {
+    context.addIssue({
+      code: 'custom',
+      message: `must be ${KEY_BYTES} bytes in base64 (several are separated by commas)`,
+    });
+    return z.NEVER;
+  }
+  return [first, ...rest];
+});
+
+const environment = z
+  .object({
+    HOST: z.string().default('127.0.0.1'),
+    PORT: z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535).default(8000),
+    BASE_URL: httpUrl.transform((url) => url.replace(/\/+$/, '')).optional(),
+    DATA_DIR: z.string().default('./data'),
+    DATABASE_URL: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
+      .optional(),
+    SECRET_KEY: secretKeys.optional(),
+    ADMIN_TOKEN: z
+      .string()
+      .min(32, 'must have at least 32 characters')
+      .regex(/^\S+$/, 'must not contain spaces')
+      .optional(),
+    TEMPLATES_DIR: z.string().default('templates'),
+    CORS_ORIGINS: z
+      .string()
+      .default('')
+      .transform((text) => text.split(',').map((origin) => origin.trim()))
+      .transform((origins) => origins.filter((origin) => origin !== ''))
+      .pipe(z.array(httpUrl.refine((url) => new URL(url).origin === url, 'must be origins, without a path'))),
+    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    PROVISION_CONCURRENCY: z.coerce.number({ error: 'must be a number' }).int().min(1).max(32).default(4),
+  })
+  .refine((env) => env.DATABASE_URL === undefined || env.SECRET_KEY !== undefined, {
+    path: ['SECRET_KEY'],
+    message: 'is required together with DATABASE_URL, so that every process has the same key',
+  });
+
+/**
+ * Reads the settings. A variable that is set to the empty text counts as not set.
+ * @throws ConfigError for the first setting that cannot be used
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
+  );
+  const result = environment.safeParse(given);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const name = String(issue?.path[0]);
+    throw new ConfigError(`${name} ${issue?.message ?? 'is wrong'}. For example: ${examples[name]}`);
+  }
+  const settings = result.data;
+  return {
+    host: settings.HOST,
+    port: settings.PORT,
+    baseUrl: settings.BASE_URL ?? null,
+    dataDir: settings.DATA_DIR,
+    databaseUrl: settings.DATABASE_URL ?? null,
+    secretKeys: settings.SECRET_KEY ?? null,
+    adminToken: settings.ADMIN_TOKEN ?? null,
+    templatesDir: settings.TEMPLATES_DIR,
+    corsOrigins: settings.CORS_ORIGINS,
+    logLevel: settings.LOG_LEVEL,
+    provisionConcurrency: settings.PROVISION_CONCURRENCY,
+  };
+}

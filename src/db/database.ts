@@ -1,0 +1,118 @@
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { PrismaPg } from '@prisma/adapter-pg';
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
+import pg from 'pg';
+import type { ConstructorOptions as JobOptions } from 'pg-boss';
+import { fromPglite } from 'pg-boss';
+import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { lockFolder } from './folder-lock.ts';
+import { type MigrationSession, migrate } from './migrate.ts';
+import { PGliteAdapter } from './pglite-adapter.ts';
+import { PostgresListener } from './postgres-listener.ts';
+
+export { Prisma };
+/** A client, or a transaction of one. Within a transaction use only the transaction: the embedded database has one connection. */
+export type Db = Prisma.TransactionClient;
+
+export interface Database {
+  kind: 'embedded' | 'postgresql';
+  /** For people: where the data is. Holds no password. */
+  description: string;
+  prisma: PrismaClient;
+  /** What the job queue needs to work on the same database. */
+  jobOptions: JobOptions;
+  /**
+   * Calls `onPayload` for every NOTIFY on `channel`, also of other processes, and `onGap` when some may have been
+   * missed because the connection was lost. Answers with the function that ends it.
+   */
+  listen(channel: string, onPayload: (payload: string) => void, onGap: () => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  dataDir: string;
+  databaseUrl: string | null;
+  /** A prepared data folder to start the embedded database from, in memory; for tests. */
+  snapshot?: Blob;
+}
+
+const MIGRATIONS = path.join(import.meta.dirname, '..', '..', 'prisma', 'migrations');
+const JOBS_SCHEMA = 'jobs';
+
+/** Opens the database and applies the migrations that it does not have yet. */
+export function openDatabase(options: DatabaseOptions): Promise<Database> {
+  return options.databaseUrl === null ? openEmbedded(options) : openPostgres(options.databaseUrl);
+}
+
+/** Opens PGlite on the folder (or in memory, from a snapshot), applies the migrations, and nothing else. */
+export async function openPGlite(folder: string | null, snapshot?: Blob): Promise<PGlite> {
+  const pglite = await PGlite.create({
+    ...(folder && { dataDir: folder }),
+    ...(snapshot && { loadDataDir: snapshot }),
+  });
+  await migrate({ exec: (sql) => pglite.exec(sql), query: (sql, values) => pglite.query(sql, values) }, MIGRATIONS);
+  return pglite;
+}
+
+async function openEmbedded({ dataDir, snapshot }: DatabaseOptions): Promise<Database> {
+  const release = snapshot ? () => undefined : lockFolder(dataDir);
+  try {
+    const folder = snapshot ? null : path.join(dataDir, 'pglite');
+    if (folder) await mkdir(folder, { recursive: true, mode: 0o700 });
+    const pglite = await openPGlite(folder, snapshot);
+    const prisma = createPrisma(new PGliteAdapter(pglite));
+    return {
+      kind: 'embedded',
+      description: folder ? `embedded PostgreSQL in ${folder}` : 'embedded PostgreSQL in memory',
+      prisma,
+      jobOptions: { db: fromPglite(pglite), backend: 'pglite', schema: JOBS_SCHEMA },
+      listen: (channel, onPayload) => pglite.listen(channel, onPayload),
+      async close() {
+        await prisma.$disconnect();
+        if (!pglite.closed) await pglite.close();
+        release();
+      },
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function openPostgres(connectionString: string): Promise<Database> {
+  await migratePostgres(connectionString);
+  const prisma = createPrisma(new PrismaPg({ connectionString }));
+  const listener = new PostgresListener(connectionString);
+  const { hostname, pathname } = new URL(connectionString);
+  return {
+    kind: 'postgresql',
+    description: `PostgreSQL ${hostname}${pathname}`,
+    prisma,
+    jobOptions: { connectionString, schema: JOBS_SCHEMA },
+    listen: (channel, onPayload, onGap) => listener.listen(channel, onPayload, onGap),
+    async close() {
+      await listener.close();
+      await prisma.$disconnect();
+    },
+  };
+}
+
+async function migratePostgres(connectionString: string): Promise<void> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  const session: MigrationSession = {
+    exec: (sql) => client.query(sql),
+    query: (sql, values) => client.query(sql, values),
+  };
+  try {
+    await migrate(session, MIGRATIONS);
+  } finally {
+    await client.end();
+  }
+}
+
+function createPrisma(adapter: SqlDriverAdapterFactory): PrismaClient {
+  return new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
+}

@@ -1,0 +1,76 @@
+import pg from 'pg';
+
+interface Listener {
+  onPayload: (payload: string) => void;
+  onGap: () => void;
+}
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 5_000;
+
+/** One connection that LISTENs on any number of channels, and comes back by itself when it is lost. */
+export class PostgresListener {
+  readonly #connectionString: string;
+  readonly #listeners = new Map<string, Set<Listener>>();
+  #client: Promise<pg.Client> | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(connectionString: string) {
+    this.#connectionString = connectionString;
+  }
+
+  /** See Database.listen. */
+  async listen(
+    channel: string,
+    onPayload: Listener['onPayload'],
+    onGap: Listener['onGap'],
+  ): Promise<() => Promise<void>> {
+    const listener = { onPayload, onGap };
+    const others = this.#listeners.get(channel) ?? new Set();
+    this.#listeners.set(channel, others.add(listener));
+    this.#client ??= this.#connect();
+    await (await this.#client).query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    return async () => {
+      others.delete(listener);
+      if (others.size > 0 || this.#client === null) return;
+      this.#listeners.delete(channel);
+      await (await this.#client).query(`UNLISTEN ${pg.escapeIdentifier(channel)}`);
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#retry) clearTimeout(this.#retry);
+    const client = this.#client;
+    this.#client = null;
+    if (client) await (await client).end();
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.#connectionString, keepAlive: true });
+    client.on('notification', ({ channel, payload }) => {
+      for (const listener of this.#listeners.get(channel) ?? []) listener.onPayload(payload ?? '');
+    });
+    client.once('error', () => this.#reconnect(FIRST_RETRY_MS));
+    client.once('end', () => this.#reconnect(FIRST_RETRY_MS));
+    await client.connect();
+    return client;
+  }
+
+  #reconnect(delayMs: number): void {
+    if (this.#closed || this.#retry) return;
+    this.#client = null;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.#restore().catch(() => this.#reconnect(Math.min(delayMs * 2, LONGEST_RETRY_MS)));
+    }, delayMs);
+  }
+
+  async #restore(): Promise<void> {
+    const client = await this.#connect();
+    for (const channel of this.#listeners.keys()) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    this.#client = Promise.resolve(client);
+    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.onGap();
+  }
+}
