@@ -1,0 +1,47 @@
+import type { Prisma } from '../generated/prisma/client.ts';
+import type { Viewer } from './viewer.ts';
+
+// What a viewer can see. Anything else is, for them, not there. Pure: conditions for queries.
+
+/** Agents that lists show: an agent on its way out is not among them. */
+export function listedAgents(viewer: Viewer): Prisma.AgentWhereInput {
+  return { ...visibleAgents(viewer), deletionRequestedAt: null };
+}
+
+/** Operators see their organization's; an agent its board's, a gateway's main agent its gateway's. */
+export function visibleAgents(viewer: Viewer): Prisma.AgentWhereInput {
+  const { organizationId } = viewer;
+  if (viewer.kind === 'OPERATOR') return { organizationId };
+  return viewer.boardId === null
+    ? { organizationId, gatewayId: viewer.gatewayId }
+    : { organizationId, boardId: viewer.boardId };
+}
+
+export function visibleBoards(viewer: Viewer): Prisma.BoardWhereInput {
+  const { organizationId } = viewer;
+  if (viewer.kind === 'OPERATOR') return { organizationId };
+  return viewer.boardId === null
+    ? { organizationId, gatewayId: viewer.gatewayId }
+    : { organizationId, id: viewer.boardId };
+}
+
+export function visibleTasks(viewer: Viewer): Prisma.TaskWhereInput {
+  return { board: visibleBoards(viewer) };
+}
+
+/** Agents see no gateways but a gateway's main agent its own. */
+export function visibleGateways(viewer: Viewer): Prisma.GatewayWhereInput {
+  const { organizationId } = viewer;
+  if (viewer.kind === 'OPERATOR') return { organizationId };
+  return { organizationId, id: viewer.agentKind === 'GATEWAY_MAIN' ? viewer.gatewayId : { in: [] } };
+}
+
+/** Whether the viewer may be told of an event of this agent. */
+export function seesAgent(
+  viewer: Viewer,
+  agent: { organizationId: string; boardId: string | null; gatewayId: string },
+) {
+  if (agent.organizationId !== viewer.organizationId) return false;
+  if (viewer.kind === 'OPERATOR') return true;
+  return viewer.boardId === null ? agent.gatewayId === viewer.gatewayId : agent.boardId === viewer.boardId;
+}

@@ -1,0 +1,198 @@
+import { z } from 'zod';
+import type { Viewer } from '../access/viewer.ts';
+import type { Database, Db } from '../db/database.ts';
+import { type LiveHeartbeat, notifyHeartbeats } from '../events/live.ts';
+import { appendEvents, type NewEvent } from '../events/log.ts';
+import type { AgentStatus, Liveness } from '../generated/prisma/client.ts';
+import { findAgent } from './agents.ts';
+import { ConflictError, NotFoundError, ValidationError } from './errors.ts';
+import { authorize, type Fleet } from './fleet.ts';
+import { isId, parseInput } from './validation.ts';
+
+const heartbeatInput = z.object({
+  id: z.string().nullish(),
+  status: z.enum(['ACTIVE', 'IDLE'], 'must be ACTIVE or IDLE').nullish(),
+  currentTaskId: z.string().nullish(),
+});
+
+/**
+ * An agent reports in. The answer comes after the commit.
+ * @returns the agent's id
+ * @throws ForbiddenError, ValidationError, NotFoundError (the agent or the task), ConflictError (it is paused)
+ */
+export async function heartbeat(fleet: Fleet, viewer: Viewer, given: unknown): Promise<string> {
+  const input = parseInput(heartbeatInput, given);
+  const agentId = await reportingAgent(fleet, viewer, input.id ?? null);
+  const taskId = input.currentTaskId ?? null;
+  if (taskId !== null && !isId(taskId)) throw new NotFoundError('task', taskId);
+  const status = input.status ?? (taskId === null ? 'IDLE' : 'ACTIVE');
+  // An agent that says it is busy without saying with what keeps the task that it named before.
+  const keepsTask = input.currentTaskId === undefined && status === 'ACTIVE';
+  await fleet.heartbeats.report({ agentId, status, taskId, keepsTask });
+  return agentId;
+}
+
+async function reportingAgent(fleet: Fleet, viewer: Viewer, id: string | null): Promise<string> {
+  if (viewer.kind === 'AGENT' && (id === null || id === viewer.agentId)) return viewer.agentId;
+  if (id === null)
+    throw new ValidationError([{ path: 'input.id', message: 'is required: say which agent reports in' }]);
+  const agent = await findAgent(fleet, viewer, id);
+  authorize(viewer, 'heartbeat', { agent });
+  return agent.id;
+}
+
+interface Report {
+  agentId: string;
+  status: 'ACTIVE' | 'IDLE';
+  taskId: string | null;
+  keepsTask: boolean;
+}
+
+interface Waiting {
+  report: Report;
+  answer: PromiseWithResolvers<void>;
+}
+
+interface Outcome {
+  id: string;
+  organizationId: string;
+  boardId: string | null;
+  gatewayId: string;
+  status: AgentStatus;
+  liveness: Liveness;
+  previousStatus: AgentStatus;
+  previousLiveness: Liveness;
+  previousTaskId: string | null;
+  currentTaskId: string | null;
+  taskIsThere: boolean;
+}
+
+/** Far fewer than PostgreSQL's limits; 1,000 agents take one UPDATE of about 13 ms. */
+const LARGEST_BATCH = 1_000;
+
+/**
+ * Writes heartbeats in groups: those that come while one group is being committed make up the next, so a single one
+ * does not wait and many cost one transaction. Each is answered after its commit.
+ */
+export class Heartbeats {
+  readonly #database: Database;
+  #waiting: Waiting[] = [];
+  #writing = false;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** @throws ConflictError when the agent is paused or being deleted, NotFoundError for the agent or its task */
+  report(report: Report): Promise<void> {
+    const answer = Promise.withResolvers<void>();
+    this.#waiting.push({ report, answer });
+    if (!this.#writing) void this.#writeAll();
+    return answer.promise;
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.length > 0) await this.#writeGroup(this.#takeGroup());
+    this.#writing = false;
+  }
+
+  /** The oldest reports, one per agent: a second one of the same agent waits for the next group. */
+  #takeGroup(): Waiting[] {
+    const group = new Map<string, Waiting>();
+    const rest: Waiting[] = [];
+    for (const waiting of this.#waiting) {
+      const { agentId } = waiting.report;
+      if (group.size < LARGEST_BATCH && !group.has(agentId)) group.set(agentId, waiting);
+      else rest.push(waiting);
+    }
+    this.#waiting = rest;
+    return [...group.values()];
+  }
+
+  async #writeGroup(group: Waiting[]): Promise<void> {
+    try {
+      const outcomes = await this.#database.prisma.$transaction((tx) => write(tx, group));
+      for (const { report, answer } of group) {
+        const refusal = refusalOf(report, outcomes.get(report.agentId));
+        if (refusal) answer.reject(refusal);
+        else answer.resolve();
+      }
+    } catch (error) {
+      if (group.length === 1) group[0]?.answer.reject(error);
+      // One report may have spoilt the group (its task was deleted just now): each alone.
+      else for (const waiting of group) await this.#writeGroup([waiting]);
+    }
+  }
+}
+
+async function write(tx: Db, group: Waiting[]): Promise<Map<string, Outcome>> {
+  const reports = group.map(({ report }) => report);
+  const at = new Date();
+  const outcomes = await tx.$queryRaw<Outcome[]>`
+    WITH report AS (
+      SELECT * FROM unnest(
+        ${reports.map((r) => r.agentId)}::uuid[], ${reports.map((r) => r.status)}::text[],
+        ${reports.map((r) => r.taskId)}::uuid[], ${reports.map((r) => r.keepsTask)}::boolean[]
+      ) AS r ("agentId", status, "taskId", "keepsTask")
+    ), before AS (
+      SELECT a.id, a."organizationId", a."boardId", a."gatewayId", a.status, a.liveness, a."currentTaskId",
+             report.status AS "newStatus",
+             CASE WHEN report."keepsTask" THEN a."currentTaskId" ELSE report."taskId" END AS "newTaskId",
+             report."taskId" IS NULL OR EXISTS (
+               SELECT FROM "Task" t WHERE t.id = report."taskId" AND t."boardId" = a."boardId"
+             ) AS "taskIsThere"
+      FROM report JOIN "Agent" a ON a.id = report."agentId"
+      ORDER BY a.id
+      FOR UPDATE OF a
+    ), after AS (
+      UPDATE "Agent" a
+      SET status = before."newStatus"::"AgentStatus", liveness = 'ONLINE', "currentTaskId" = before."newTaskId",
+          "lastHeartbeatAt" = ${at}, "lastSeenAt" = ${at}, "wakeAttempts" = 0
+      FROM before
+      WHERE a.id = before.id AND before."taskIsThere" AND before.status NOT IN ('PAUSED', 'DELETED')
+      RETURNING a.id, a.status, a.liveness, a."currentTaskId"
+    )
+    SELECT before.id, "organizationId", "boardId", "gatewayId", "taskIsThere", before.status AS "previousStatus",
+           before.liveness AS "previousLiveness", before."currentTaskId" AS "previousTaskId",
+           coalesce(after.status, before.status) AS status, coalesce(after.liveness, before.liveness) AS liveness,
+           after."currentTaskId"
+    FROM before LEFT JOIN after USING (id)`;
+  const byId = new Map(outcomes.map((outcome) => [outcome.id, outcome]));
+  const accepted = reports
+    .map((report) => ({ report, outcome: byId.get(report.agentId) }))
+    .filter(
+      (entry): entry is { report: Report; outcome: Outcome } =>
+        !!entry.outcome && !refusalOf(entry.report, entry.outcome),
+    );
+  const changed: NewEvent[] = [];
+  const unchanged: LiveHeartbeat[] = [];
+  for (const { outcome } of accepted) {
+    const events = eventsOf(outcome, at);
+    if (events.length > 0) changed.push(...events);
+    else unchanged.push({ agent: outcome, at });
+  }
+  await notifyHeartbeats(tx, unchanged);
+  await appendEvents(tx, changed);
+  return byId;
+}
+
+function refusalOf(report: Report, outcome: Outcome | undefined): Error | null {
+  if (!outcome || outcome.previousStatus === 'DELETED') return new NotFoundError('agent', report.agentId);
+  if (outcome.previousStatus === 'PAUSED')
+    return new ConflictError('This agent is paused. An operator can let it go on with resumeAgent.');
+  if (!outcome.taskIsThere) return new NotFoundError('task', report.taskId ?? '');
+  return null;
+}
+
+/** What a heartbeat changed; empty when the agent only said that it is still there. */
+function eventsOf(outcome: Outcome, at: Date): NewEvent[] {
+  const events: NewEvent[] = [];
+  const { previousStatus, status, previousLiveness, liveness, previousTaskId, currentTaskId } = outcome;
+  if (status !== previousStatus)
+    events.push({ agent: outcome, type: 'STATUS_CHANGED', details: { at, previousStatus } });
+  if (liveness !== previousLiveness) events.push({ agent: outcome, type: 'LIVENESS_CHANGED', details: { at } });
+  if (events.length > 0 || currentTaskId !== previousTaskId)
+    events.push({ agent: outcome, type: 'HEARTBEAT', details: { at } });
+  return events;
+}

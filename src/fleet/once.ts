@@ -1,0 +1,67 @@
+import { Prisma } from '../db/database.ts';
+import { ConflictError } from './errors.ts';
+
+interface Creation<Row, Same> {
+  /** The id that the client chose, if it did. */
+  id: string | null | undefined;
+  organizationId: string;
+  find: (id: string) => Promise<Row | null>;
+  /** The columns that make it the same request when it is sent again with the same id. */
+  same: Same;
+  create: () => Promise<Row>;
+  /** The sentence for a name that another object has. */
+  taken: string;
+}
+
+/**
+ * Creates an object once: a repeat with the id that the client chose answers with what the first one made.
+ * @throws ConflictError when the id belongs to something else, or when a unique name is taken
+ */
+export async function createOnce<
+  Row extends { organizationId: string },
+  Same extends { [K in keyof Same]: K extends keyof Row ? unknown : never },
+>(creation: Creation<Row, Same>): Promise<Row> {
+  const repeated = await findRepeated(creation);
+  if (repeated) return repeated;
+  try {
+    return await creation.create();
+  } catch (error) {
+    if (!isUniqueViolation(error)) throw error;
+    // The same create may have been sent twice at once, and the other one was first.
+    const first = await findRepeated(creation);
+    if (first) return first;
+    throw new ConflictError(creation.taken);
+  }
+}
+
+async function findRepeated<
+  Row extends { organizationId: string },
+  Same extends { [K in keyof Same]: K extends keyof Row ? unknown : never },
+>({ id, organizationId, find, same }: Creation<Row, Same>): Promise<Row | null> {
+  const row = id ? await find(id) : null;
+  if (!row) return null;
+  const matches = Object.entries(same).every(([key, value]) => isSame(row[key as keyof Row], value));
+  if (row.organizationId === organizationId && matches) return row;
+  throw new ConflictError(`The id ${id} was already used for something else. Choose another id.`);
+}
+
+function isSame(stored: unknown, given: unknown): boolean {
+  return JSON.stringify(canonical(stored)) === JSON.stringify(canonical(given));
+}
+
+/** PostgreSQL's jsonb does not keep the order of keys. */
+function canonical(value: unknown): unknown {
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, canonical(inner)]),
+  );
+}
+
+/** Whether a unique index of the database refused a write. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
+}

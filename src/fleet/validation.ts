@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { ValidationError } from './errors.ts';
+
+// The rules for single values that several inputs share. Sentences follow the path: "input.name must not be empty".
+
+/** One line for people to read: trimmed, without control characters or lone surrogates. */
+export const line = (longest: number) =>
+  z
+    .string()
+    .trim()
+    .min(1, 'must not be empty')
+    .max(longest, `must have at most ${longest} characters`)
+    .refine((text) => !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text), 'must be one line, without control characters')
+    .refine((text) => text.isWellFormed(), 'must be valid Unicode');
+
+/** Names of gateways, boards and agents. */
+export const name = line(80);
+
+/** Text of several lines. */
+export const text = (longest: number) =>
+  z
+    .string()
+    .max(longest, `must have at most ${longest} characters`)
+    .refine((value) => !/[^\P{Cc}\n\r\t]/u.test(value), 'must not have control characters')
+    .refine((value) => value.isWellFormed(), 'must be valid Unicode');
+
+export const uuid = z.uuid('must be a UUID');
+
+/** Any JSON value within bounds that keep a row and a document readable. */
+export const json = (longest: number, deepest: number) =>
+  z.json().superRefine((value, context) => {
+    if (JSON.stringify(value).length > longest)
+      context.addIssue({ code: 'custom', message: `must have at most ${longest} characters as JSON` });
+    if (depthOf(value) > deepest)
+      context.addIssue({ code: 'custom', message: `must be at most ${deepest} levels deep` });
+  });
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+/**
+ * The input in the form that `schema` gives it.
+ * @throws ValidationError with every problem, each with its path
+ */
+export function parseInput<T>(schema: z.ZodType<T>, input: unknown): T {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw new ValidationError(
+    result.error.issues.map(({ path, message }) => ({ path: ['input', ...path.map(String)].join('.'), message })),
+  );
+}
+
+/** Whether a text has the form of an id. One that has not belongs to nothing. */
+export function isId(id: string): boolean {
+  return uuid.safeParse(id).success;
+}

@@ -1,0 +1,102 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Log } from '../log.ts';
+import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
+import { chooseRequestId, REQUEST_ID_HEADER } from './request-id.ts';
+
+/** What /readyz tells: null when all is there, else what is missing. */
+export type Readiness = () => Promise<string | null>;
+
+interface Routes {
+  graphql: Yoga;
+  readiness: Readiness;
+}
+
+/** The one port. It answers probes from the start, and GraphQL once it has been given its parts. */
+export class HttpServer {
+  readonly server: Server;
+  readonly #log: Log;
+  #routes: Routes | null = null;
+
+  constructor(log: Log) {
+    this.#log = log;
+    this.server = createServer((request, response) => {
+      this.#answer(request, response).catch((error: unknown) => {
+        this.#log.error({ err: error, url: request.url }, 'cannot answer a request');
+        if (response.headersSent) response.destroy();
+        else sendJson(response, 500, { error: 'internal' });
+      });
+    });
+  }
+
+  /** @returns the port */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, host, () => {
+        this.server.off('error', reject);
+        resolve();
+      });
+    });
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  serve(routes: Routes): void {
+    this.#routes = routes;
+  }
+
+  /** Takes no new connections and lets requests under way finish, for up to `timeoutMs`. */
+  async close(timeoutMs: number): Promise<void> {
+    if (!this.server.listening) return;
+    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
+    this.server.closeIdleConnections();
+    const timer = setTimeout(() => this.server.closeAllConnections(), timeoutMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const started = performance.now();
+    const requestId = chooseRequestId(request.headers[REQUEST_ID_HEADER]);
+    request.headers[REQUEST_ID_HEADER] = requestId;
+    // yoga builds its headers from the raw ones.
+    request.rawHeaders.push(REQUEST_ID_HEADER, requestId);
+    response.setHeader(REQUEST_ID_HEADER, requestId);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    const { pathname } = new URL(request.url ?? '/', 'http://server');
+    response.once('close', () => {
+      const durationMs = Math.round(performance.now() - started);
+      this.#log.debug(
+        { requestId, method: request.method, path: pathname, status: response.statusCode, durationMs },
+        'request',
+      );
+    });
+    await this.#route(pathname, request, response);
+  }
+
+  async #route(pathname: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    switch (pathname) {
+      case '/healthz':
+        return sendJson(response, 200, { ok: true });
+      case '/readyz': {
+        const missing = this.#routes ? await this.#routes.readiness() : 'The database is being opened.';
+        return missing === null
+          ? sendJson(response, 200, { ready: true })
+          : sendJson(response, 503, { ready: false, missing });
+      }
+      case GRAPHQL_PATH:
+        if (!this.#routes) return sendJson(response, 503, { errors: [{ message: 'The server is starting.' }] });
+        await this.#routes.graphql(request, response);
+        return;
+      case '/':
+        response.writeHead(302, { Location: GRAPHQL_PATH }).end();
+        return;
+      default:
+        return sendJson(response, 404, { error: `There is nothing here. GraphQL is at ${GRAPHQL_PATH}.` });
+    }
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+}

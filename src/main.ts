@@ -1,0 +1,68 @@
+import packageJson from '../package.json' with { type: 'json' };
+import { ConfigError, readConfig } from './config.ts';
+import { createLog } from './log.ts';
+import { startServer } from './server.ts';
+
+// Starts the server, says where it is, and stops it on SIGTERM and SIGINT; a second signal exits at once.
+
+try {
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel);
+  const server = await startServer(config, log);
+  announce(server);
+
+  let stopping = false;
+  const stop = () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    server.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'cannot stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+} catch (error) {
+  process.stderr.write(`${explain(error)}\n`);
+  process.exit(1);
+}
+
+function announce({ url, database, firstToken }: { url: string; database: string; firstToken: string | null }): void {
+  const graphiql = `${url}/graphql`;
+  const header = firstToken === null ? null : JSON.stringify({ Authorization: `Bearer ${firstToken}` });
+  if (!process.stdout.isTTY) {
+    const first = header === null ? {} : { firstToken, header };
+    process.stdout.write(
+      `${JSON.stringify({ time: Date.now(), msg: 'listening', url, graphiql, database, version: packageJson.version, ...first })}\n`,
+    );
+    return;
+  }
+  process.stdout.write(`
+  Mission Control ${packageJson.version}
+  Database   ${database}
+  GraphiQL   ${graphiql}
+`);
+  if (header !== null)
+    process.stdout.write(`
+  Your operator token (role OWNER), shown this once:
+
+      ${firstToken}
+
+  In GraphiQL, put this into the Headers pane:
+
+      ${header}
+`);
+  process.stdout.write('\n');
+}
+
+/** One line for what the operator can mend; the whole story for a bug. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  return process.env.LOG_LEVEL === 'debug'
+    ? (error.stack ?? error.message)
+    : `Mission Control cannot start: ${error.message}`;
+}

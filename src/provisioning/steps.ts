@@ -1,0 +1,72 @@
+import type { Db } from '../db/database.ts';
+import type { ProvisioningStepName, StepOutcome } from '../generated/prisma/client.ts';
+
+export interface StepResult {
+  outcome: Exclude<StepOutcome, 'RUNNING' | 'FAILED'>;
+  /** More about it, for example the names of the documents that were written. */
+  detail?: string;
+}
+
+/** Stores for these agents how a step stands and appends the event, in one statement. */
+export async function recordStep(
+  db: Db,
+  agentIds: string[],
+  step: {
+    name: ProvisioningStepName;
+    outcome: StepOutcome;
+    detail: string | null;
+    startedAt: Date;
+    durationMs: number | null;
+  },
+): Promise<void> {
+  const { name, outcome, detail, startedAt, durationMs } = step;
+  await db.$executeRaw`
+    WITH step AS (
+      INSERT INTO "ProvisioningStep" ("agentId", name, outcome, detail, "startedAt", "durationMs")
+      SELECT id, ${name}::"ProvisioningStepName", ${outcome}::"StepOutcome", ${detail}, ${startedAt}, ${durationMs}
+      FROM "Agent" WHERE id = ANY(${agentIds}::uuid[])
+      ON CONFLICT ("agentId", name) DO UPDATE
+      SET outcome = excluded.outcome, detail = excluded.detail, "startedAt" = excluded."startedAt",
+          "durationMs" = excluded."durationMs"
+      RETURNING *
+    )
+    INSERT INTO "AgentEvent" ("organizationId", "agentId", "boardId", "gatewayId", type, at, status, liveness,
+                              "stepName", "stepOutcome", "stepDetail", "stepStartedAt", "stepDurationMs")
+    SELECT a."organizationId", a.id, a."boardId", a."gatewayId", 'PROVISIONING', clock_timestamp(), a.status, a.liveness,
+           step.name, step.outcome, step.detail, step."startedAt", step."durationMs"
+    FROM step JOIN "Agent" a ON a.id = step."agentId"
+    ORDER BY a.id`;
+}
+
+/** Steps whose begin is told, because they wait for the gateway and an onlooker would wonder. */
+const LONG_STEPS: ReadonlySet<ProvisioningStepName> = new Set(['REGISTER', 'WRITE_DOCUMENTS', 'WAKE', 'REMOVE']);
+
+/**
+ * Runs one step of an agent and stores how it went. The step's own writes belong in `commit`, which shares the
+ * transaction with the step's outcome.
+ */
+export async function runStep<T extends StepResult>(
+  db: { $transaction: <R>(work: (tx: Db) => Promise<R>) => Promise<R> } & Db,
+  agentId: string,
+  name: ProvisioningStepName,
+  work: () => Promise<T>,
+  commit?: (tx: Db, result: T) => Promise<unknown>,
+): Promise<T> {
+  const startedAt = new Date();
+  const started = performance.now();
+  const record = (tx: Db, outcome: StepOutcome, detail: string | null, durationMs: number | null) =>
+    recordStep(tx, [agentId], { name, outcome, detail, startedAt, durationMs });
+  if (LONG_STEPS.has(name)) await record(db, 'RUNNING', null, null);
+  try {
+    const result = await work();
+    const store = async (tx: Db) => {
+      await commit?.(tx, result);
+      await record(tx, result.outcome, result.detail ?? null, performance.now() - started);
+    };
+    await (commit ? db.$transaction(store) : store(db));
+    return result;
+  } catch (error) {
+    await record(db, 'FAILED', error instanceof Error ? error.message : String(error), performance.now() - started);
+    throw error;
+  }
+}

@@ -1,0 +1,22 @@
+// A self-signed certificate for gateway.test, made for these tests with
+// openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500. It guards nothing.
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjG8af6TTh6v0MY+L
++9buPCp16kjLXQEdNj6KJ/1/gGShRANCAARmcz64XEwRsmrVJQr6Z3SEBa/1zApx
+obQKJo/NkVzX71Cyg34+Cg3n00Ro0NLBybv11VgxOhJs5DNGWIH9Qn3r
+-----END PRIVATE KEY-----
+`;
+export const cert = `-----BEGIN CERTIFICATE-----
+MIIBnjCCAUSgAwIBAgIUZxyaA0WZG+EueDklj7+yCWVV58swCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMZ2F0ZXdheS50ZXN0MCAXDTI2MTEyMjEwMjgxMFoYDzIxMjYx
+MDI5MTAyODEwWjAXMRUwEwYDVQQDDAxnYXRld2F5LnRlc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAARmcz64XEwRsmrVJQr6Z3SEBa/1zApxobQKJo/NkVzX71Cy
+g34+Cg3n00Ro0NLBybv11VgxOhJs5DNGWIH9Qn3ro2wwajAdBgNVHQ4EFgQUPYuo
+28zVaFxOEhs0UUPXDjPi6tQwHwYDVR0jBBgwFoAUPYuo28zVaFxOEhs0UUPXDjPi
+6tQwDwYDVR0TAQH/BAUwAwEB/zAXBgNVHREEEDAOggxnYXRld2F5LnRlc3QwCgYI
+KoZIzj0EAwIDSAAwRQIgBpmieiXZBNHHfCygfONLgskDYr2mFAlFfjxiZCsZU60C
+IQD7Aa+xJvt/XwVHDvuHT62qJYtz+S7bzUpfabYltVXGzg==
+-----END CERTIFICATE-----
+`;
+export const fingerprint =
+  'BB:56:3D:52:4F:85:B4:C9:88:4C:44:8E:22:EF:65:7E:BB:BB:C9:C2:88:BA:CE:06:2F:2D:07:EA:59:39:B2:9F';

@@ -1,0 +1,22 @@
+import { describeGateway, SLOW } from '../gateway-contract/cases.ts';
+import { lastUserText, startFakeModel } from './fake-model.ts';
+import { startOpenClaw } from './openclaw.ts';
+
+describeGateway('OpenClaw', async () => {
+  const model = await startFakeModel((request) => ({
+    text: 'OK',
+    delayMs: lastUserText(request).includes(SLOW) ? 2000 : 0,
+  }));
+  const openclaw = await startOpenClaw({ model });
+  return {
+    url: openclaw.url,
+    httpUrl: openclaw.httpUrl,
+    token: openclaw.token,
+    stateDir: openclaw.stateDir,
+    restart: () => openclaw.restart(),
+    async stop() {
+      await openclaw.dispose();
+      await model.stop();
+    },
+  };
+});

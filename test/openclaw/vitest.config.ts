@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+/** Suites on a real OpenClaw: one file at a time, as each starts gateways of its own. */
+export default defineConfig({
+  test: {
+    include: ['test/openclaw/**/*.openclaw.ts'],
+    fileParallelism: false,
+    testTimeout: 180_000,
+    hookTimeout: 900_000,
+  },
+});
