@@ -110,7 +110,8 @@ export class Workspaces {
     const hashes = documentHashesOf(agent);
     return delivery.documents.map((document) => {
       const missing = document.file !== null && (observed?.missing.has(document.file) ?? false);
-      const writtenHash = hashes[document.name] ?? null;
+      const sent = document.delivery === 'WAKE_MESSAGE' && agent.wokenAt !== null;
+      const writtenHash = sent ? documentHash(document.content) : (hashes[document.name] ?? null);
       const change = observed && changeOf(document, { writtenHash, missing, overwrite: false });
       return { ...document, change };
     });

@@ -78,6 +78,8 @@ export const gatewayError = builder.objectType(GatewayFailure, {
   name: 'GatewayError',
   description: 'The gateway could not be reached (GATEWAY_UNAVAILABLE) or answered with an error (GATEWAY_REJECTED).',
   interfaces: [errorInterface],
+  // Thrown, or read from where it is stored with an agent.
+  isTypeOf: (value) => typeof value === 'object' && value !== null && 'gatewayCode' in value,
   fields: (t) => ({
     gatewayCode: t.exposeString('gatewayCode', {
       nullable: true,

@@ -1,4 +1,4 @@
-import { GatewayFailure } from '../fleet/errors.ts';
+import type { GatewayFailure } from '../fleet/errors.ts';
 import type {
   Agent,
   ProvisioningPhase,
@@ -6,7 +6,6 @@ import type {
   ProvisioningStepName,
   StepOutcome,
 } from '../generated/prisma/client.ts';
-import type { Failure } from '../provisioning/failure.ts';
 import { builder } from './builder.ts';
 import { gatewayError } from './errors.ts';
 
@@ -99,8 +98,8 @@ export const provisioning = builder.objectRef<ProvisioningRow>('Provisioning').i
       type: gatewayError,
       nullable: true,
       description: 'Why the latest attempt failed; null when it did not.',
-      // Only provisioning writes this column, in this form.
-      resolve: ({ lastError }) => (lastError === null ? null : new GatewayFailure(lastError as unknown as Failure)),
+      // Only provisioning writes this column, in this form. Not as an Error: GraphQL would take that for thrown.
+      resolve: ({ lastError }) => lastError as GatewayFailure | null,
     }),
     hint: t.exposeString('provisioningHint', {
       nullable: true,

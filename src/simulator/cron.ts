@@ -120,7 +120,7 @@ export class Cron {
 
   list(params: Dict): Dict {
     checkParams('cron.list', params, {
-      optional: ['agentId', 'includeDisabled', 'limit', 'offset', 'query', 'enabled', 'sortBy', 'sortDir'],
+      optional: ['agentId', 'includeDisabled', 'compact', 'limit', 'offset', 'query', 'enabled', 'sortBy', 'sortDir'],
     });
     const limit = optionalNumber(params, 'limit') ?? 50;
     if (limit > 200) throw invalid('invalid cron.list params: at /limit: must be <= 200');

@@ -80,7 +80,7 @@ function admission(
 function checkProtocol(protocol: 3 | 4, min: number, max: number): void {
   if (min <= protocol && max >= protocol) return;
   if (protocol === 3) throw invalid('protocol mismatch', { expectedProtocol: 3 });
-  throw invalid("protocol mismatch", {
+  throw invalid('protocol mismatch', {
     code: 'PROTOCOL_MISMATCH',
     clientMinProtocol: min,
     clientMaxProtocol: max,
