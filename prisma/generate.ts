@@ -14,7 +14,11 @@ const wanted = createHash('sha256')
   .digest('hex');
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
-  const cli = path.join(path.dirname(createRequire(import.meta.url).resolve('prisma/package.json')), 'build/index.js');
+  const cli = findPrisma();
+  if (!cli) {
+    process.stderr.write(`Prisma's generator is not installed (npm ci --omit=dev): src/generated is left as it is.\n`);
+    process.exit(0);
+  }
   const bin = path.join(root, 'node_modules', '.bin');
   const result = spawnSync(process.execPath, [cli, 'generate', '--no-hints'], {
     cwd: root,
@@ -26,4 +30,12 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
     process.exit(1);
   }
   writeFileSync(stamp, wanted);
+}
+
+function findPrisma(): string | null {
+  try {
+    return path.join(path.dirname(createRequire(import.meta.url).resolve('prisma/package.json')), 'build/index.js');
+  } catch {
+    return null;
+  }
 }

@@ -1,4 +1,3 @@
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { authenticate, tokenOf } from '../access/authenticate.ts';
@@ -8,7 +7,6 @@ import type { Fleet } from '../fleet/fleet.ts';
 import type { Log } from '../log.ts';
 import type { Context } from '../schema/context.ts';
 import { presentError, presentResult, unauthenticated } from './errors.ts';
-import { GRAPHIQL_TABS } from './graphiql-tabs.ts';
 import { logOf, requestIdOf } from './request-id.ts';
 
 export const GRAPHQL_PATH = '/graphql';
@@ -45,14 +43,7 @@ export function createGraphQL(options: GraphQLOptions): Yoga {
       corsOrigins.length === 0
         ? false
         : { origin: corsOrigins, credentials: false, methods: ['GET', 'POST', 'OPTIONS'] },
-    graphiql: {
-      title: 'Mission Control',
-      subscriptionsProtocol: 'WS',
-      defaultTabs: GRAPHIQL_TABS,
-      shouldPersistHeaders: true,
-      headers: JSON.stringify({ Authorization: 'Bearer ' }, null, 2),
-    },
-    renderGraphiQL,
+    renderGraphiQL: async () => (await import('./graphiql.ts')).graphiqlPage,
     context: ({ request, viewer }) => {
       const known = viewer ?? viewers.get(request);
       if (!known) throw unauthenticated();

@@ -1,7 +1,7 @@
 import type { Gateway } from './gateway.ts';
 import { checkParams, optionalNumber, optionalText, text } from './params.ts';
 import type { Run } from './runs.ts';
-import { type Dict, invalid } from './wire.ts';
+import { type Dict, invalid, unavailable } from './wire.ts';
 
 /** A message to a session. The idempotency key is the run's id: sent again, it starts nothing. */
 export function sendChat(gateway: Gateway, params: Dict): Dict {
@@ -33,7 +33,7 @@ function repeated(run: Run, message: string, key: string): Dict {
   }
   if (run.status === 'running') return { runId: run.id, status: 'in_flight' };
   if (run.status === 'ok') return { runId: run.id, status: 'ok' };
-  if (run.status === 'error') return { runId: run.id, status: 'error', summary: run.error };
+  if (run.status === 'error') throw unavailable(run.error ?? 'run failed');
   return { runId: run.id, status: 'timeout', summary: 'aborted', stopReason: run.stopReason, endedAt: run.endedAt };
 }
 

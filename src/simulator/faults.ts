@@ -1,7 +1,7 @@
 import { type Dict, type ErrorShape, unavailable } from './wire.ts';
 
 /** What goes wrong with a request. */
-export type FaultKind =
+type FaultKind =
   /** Answered with this error, nothing is done. */
   | { kind: 'refuse'; error: ErrorShape }
   /** Nothing is done and no answer ever comes. */

@@ -21,7 +21,7 @@ export interface Delays {
 }
 
 /** For tests: every order of events is as on a real gateway, in a few milliseconds. */
-export const FAST: Delays = {
+const FAST: Delays = {
   request: 1,
   applyConfig: 20,
   createAgent: 5,
@@ -33,7 +33,7 @@ export const FAST: Delays = {
 };
 
 /** As measured on OpenClaw 2026.9.6 with a handful of agents on two cores. */
-export const REALISTIC: Delays = {
+const REALISTIC: Delays = {
   request: 3,
   applyConfig: 600,
   createAgent: 150,
@@ -69,7 +69,7 @@ export interface SimulatorOptions {
    * @default "canned"
    */
   agents?: 'canned' | 'live';
-  /** The canned answer. @default "OK" */
+  /** The canned answer; throwing makes the run fail, as a model does that refuses. @default "OK" */
   reply?: string | ((message: string, agentId: string) => string | Promise<string>);
   /** How many times faster than the clock heartbeat intervals pass. @default 1 */
   timeScale?: number;

@@ -114,8 +114,18 @@ export class Runs {
       chat({ state: 'status', phase });
     };
 
+    const fail = (problem: string) => {
+      agent('lifecycle', { phase: 'fallback_step', fallbackStepFromFailureReason: 'auth' });
+      agent('lifecycle', { phase: 'error', error: problem, endedAt: Date.now() });
+      chat({ state: 'error', errorMessage: problem });
+      this.#settle(run, session, 'error', `⚠️ Agent failed before reply: ${problem}`);
+      chat({ state: 'error', errorMessage: run.error });
+      sessions.changed(session, { phase: 'error', runId: run.id });
+    };
+
     sessions.say(session, { role: 'user', content: run.message, timestamp: Date.now() });
     preparing('preparing_workspace');
+    if (!settings.modelConfigured) return fail(NO_MODEL);
     preparing('preparing_context');
     dropBootstrap(agents.workspace(run.agentId));
     this.#begin(run, session);
@@ -124,17 +134,12 @@ export class Runs {
     sessions.changed(session, { reason: 'agent.run.started' });
     sessions.changed(session, { phase: 'start', runId: run.id });
 
-    if (!settings.modelConfigured) {
-      agent('lifecycle', { phase: 'fallback_step', fallbackStepFromFailureReason: 'auth' });
-      agent('lifecycle', { phase: 'error', error: NO_MODEL, endedAt: Date.now() });
-      chat({ state: 'error', errorMessage: NO_MODEL });
-      this.#settle(run, session, 'error', `⚠️ Agent failed before reply: ${NO_MODEL}`);
-      chat({ state: 'error', errorMessage: run.error });
-      sessions.changed(session, { phase: 'error', runId: run.id });
-      return;
+    let text: string;
+    try {
+      text = await this.#think(run);
+    } catch (error) {
+      return fail(messageOf(error));
     }
-
-    const text = await this.#think(run);
     if (run.status !== 'running') {
       agent('lifecycle', { phase: 'end', status: 'cancelled', aborted: true, stopReason: run.stopReason });
       this.#settle(run, session, run.status, run.error);
@@ -163,24 +168,24 @@ export class Runs {
     dropBootstrap(agents.workspace(run.agentId));
     this.#begin(run, session);
     sessions.changed(session, { phase: 'message' });
-    const text = settings.modelConfigured ? await this.#think(run) : '';
+    const thought = settings.modelConfigured
+      ? await this.#think(run).then(
+          (text) => ({ text, problem: undefined }),
+          (error: unknown) => ({ text: undefined, problem: messageOf(error) }),
+        )
+      : { text: undefined, problem: NO_MODEL };
     if (run.status !== 'running') {
       this.#settle(run, session, run.status, run.error);
       return;
     }
-    if (settings.modelConfigured) sessions.say(session, spoken(text));
-    run.text = text;
+    run.text = thought.text;
+    if (thought.text !== undefined) sessions.say(session, spoken(thought.text));
     sessions.changed(session, { phase: 'start', runId: run.id });
-    this.#settle(
-      run,
-      session,
-      settings.modelConfigured ? 'ok' : 'error',
-      settings.modelConfigured ? undefined : NO_MODEL,
-    );
-    sessions.changed(session, { phase: settings.modelConfigured ? 'end' : 'error', runId: run.id });
+    this.#settle(run, session, thought.problem === undefined ? 'ok' : 'error', thought.problem);
+    sessions.changed(session, { phase: thought.problem === undefined ? 'end' : 'error', runId: run.id });
   }
 
-  /** The model's part. It ends early, with an empty text, when the run is aborted. */
+  /** The model's part. It ends early, with an empty text, when the run is aborted. @throws what `reply` throws */
   async #think(run: Run): Promise<string> {
     const { settings } = this.#gateway;
     const { signal } = run.abort;
@@ -193,7 +198,7 @@ export class Runs {
       if (signal.aborted) return '';
       return settings.live ? live(this.#gateway, run.agentId, signal) : settings.reply(run.message, run.agentId);
     };
-    return Promise.race([thought().catch((error: unknown) => String(error)), aborted]);
+    return Promise.race([thought(), aborted]);
   }
 
   #begin(run: Run, session: Session): void {
@@ -216,6 +221,10 @@ export class Runs {
     session.lastRunId = run.id;
     session.lastRunError = error;
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function about(run: Run): Dict {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Gateway } from './gateway.ts';
 import { checkParams, optionalNumber, optionalText, text } from './params.ts';
-import { type Dict, invalid } from './wire.ts';
+import { type Dict, invalid, unavailable } from './wire.ts';
 
 export interface Session {
   key: string;
@@ -24,6 +24,8 @@ export interface Session {
 export class Sessions {
   readonly #gateway: Gateway;
   readonly #sessions = new Map<string, Session>();
+  /** Agents deleted since their sessions were last asked for. */
+  readonly #revoked = new Set<string>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -39,6 +41,7 @@ export class Sessions {
     if (existing) return existing;
     const now = Date.now();
     const full = fullKey(key);
+    this.#revoked.delete(full.split(':')[1] ?? '');
     const session: Session = {
       key: full,
       agentId: full.split(':')[1] ?? 'main',
@@ -58,7 +61,14 @@ export class Sessions {
     return session;
   }
 
+  /** How many there are, of one agent or of all. */
+  count(agentId?: string): number {
+    return [...this.#sessions.values()].filter((each) => agentId === undefined || each.agentId === agentId).length;
+  }
+
+  /** After this, the first sessions.list of that agent fails, as on a real gateway. */
   forgetAgent(agentId: string): void {
+    this.#revoked.add(agentId);
     for (const [key, session] of this.#sessions) if (session.agentId === agentId) this.#sessions.delete(key);
   }
 
@@ -122,6 +132,9 @@ export class Sessions {
     });
     const agentId = optionalText(params, 'agentId');
     const label = optionalText(params, 'label');
+    if (agentId !== undefined && this.#revoked.delete(agentId)) {
+      throw unavailable('WorkerTaskError: Session history database read was revoked: code=unavailable');
+    }
     const all = [...this.#sessions.values()]
       .filter((session) => agentId === undefined || session.agentId === agentId)
       .filter((session) => label === undefined || session.label === label)

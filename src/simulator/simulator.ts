@@ -11,8 +11,8 @@ import type { Run } from './runs.ts';
 import { type LoggedRequest, Server } from './server.ts';
 import type { Dict } from './wire.ts';
 
-export { type Fault, SUPERSEDED } from './faults.ts';
-export type { Delays, SimulatorOptions } from './options.ts';
+export { SUPERSEDED } from './faults.ts';
+export type { SimulatorOptions } from './options.ts';
 
 export interface Simulator {
   /** The address for a gateway client, `ws://127.0.0.1:…`. */

@@ -2,7 +2,6 @@ import type { Gateway } from './gateway.ts';
 import { type Dict, isDict } from './wire.ts';
 
 export function status(gateway: Gateway): Dict {
-  const count = (gateway.sessions.list({}).totalCount ?? 0) as number;
   return {
     runtimeVersion: gateway.settings.version,
     heartbeat: gateway.heartbeats.status(),
@@ -10,7 +9,11 @@ export function status(gateway: Gateway): Dict {
     queuedSystemEvents: [],
     degradedPlugins: [],
     tasks: { total: 0, active: 0, terminal: 0, failures: 0 },
-    sessions: { count, defaults: { model: 'simulated-1', contextTokens: 128_000 }, recent: [] },
+    sessions: {
+      count: gateway.sessions.count(),
+      defaults: { model: 'simulated-1', contextTokens: 128_000 },
+      recent: [],
+    },
     processMemory: process.memoryUsage(),
     pid: process.pid,
   };
@@ -36,7 +39,7 @@ export function health(gateway: Gateway): Dict {
         ...(typeof name === 'string' ? { name } : {}),
         isDefault: agentId === 'main',
         heartbeat: { enabled, every, everyMs },
-        sessions: { count: gateway.sessions.list({ agentId }).totalCount, recent: [] },
+        sessions: { count: gateway.sessions.count(agentId), recent: [] },
       };
     }),
     eventLoop: { degraded: false, reasons: [], delayP99Ms: 1, utilization: 0.01 },

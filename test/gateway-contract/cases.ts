@@ -18,6 +18,9 @@ export interface Subject {
 /** A message with this word in it keeps the model busy for a second or two. */
 export const SLOW = 'SLOW';
 
+/** A message with this word in it makes the model fail. */
+export const FAIL = 'FAIL';
+
 const TIMEOUT_MS = 180_000;
 
 /** Everything that the product relies on in a gateway. */
@@ -646,6 +649,24 @@ export function describeGateway(name: string, start: () => Promise<Subject>): vo
           name: 'BOOTSTRAP.md',
         });
         expect(file).toMatchObject({ missing: true });
+      });
+
+      it('tells why a run failed, and does not start it again', async () => {
+        client = await open();
+        await client.call('sessions.subscribe');
+        const runId = await say(key, `${FAIL} now`);
+        const waited = await client.call('agent.wait', { runId, timeoutMs: 30_000 });
+        expect(waited).toMatchObject({ status: 'error', error: expect.stringContaining('Agent failed before reply') });
+        await client.event('agent', (payload) => payload.runId === runId && phaseOf(payload) === 'error');
+        const told = await client.event('chat', ({ runId: id, state }) => id === runId && state === 'error');
+        expect(told).toMatchObject({ errorMessage: expect.any(String) });
+        const failed = await client.event(
+          'sessions.changed',
+          (event) => event.runId === runId && event.phase === 'error',
+        );
+        expect(failed.session).toMatchObject({ status: 'failed', lastRunError: expect.any(String) });
+        const again = { sessionKey: key, message: `${FAIL} now`, idempotencyKey: runId };
+        expect(await client.refusal('chat.send', again)).toMatchObject({ code: 'UNAVAILABLE', message: waited.error });
       });
 
       it('aborts a run', async () => {

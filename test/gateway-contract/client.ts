@@ -3,7 +3,7 @@ import { GatewayClient, type GatewayClientOptions } from '@openclaw/gateway-clie
 
 export type Dict = Record<string, unknown>;
 
-export interface Event {
+interface Event {
   event: string;
   payload: Dict;
 }
@@ -22,7 +22,7 @@ export interface Client {
   stop(): Promise<void>;
 }
 
-export interface Refused {
+interface Refused {
   code: string;
   message: string;
   details?: Dict;

@@ -1,12 +1,13 @@
-import { describeGateway, SLOW } from '../gateway-contract/cases.ts';
+import { describeGateway, FAIL, SLOW } from '../gateway-contract/cases.ts';
 import { lastUserText, startFakeModel } from './fake-model.ts';
 import { startOpenClaw } from './openclaw.ts';
 
 describeGateway('OpenClaw', async () => {
-  const model = await startFakeModel((request) => ({
-    text: 'OK',
-    delayMs: lastUserText(request).includes(SLOW) ? 2000 : 0,
-  }));
+  const model = await startFakeModel((request) => {
+    const message = lastUserText(request);
+    if (message.includes(FAIL)) return { status: 400 };
+    return { text: 'OK', delayMs: message.includes(SLOW) ? 2000 : 0 };
+  });
   const openclaw = await startOpenClaw({ model });
   return {
     url: openclaw.url,

@@ -1,0 +1,121 @@
+// The import rules: which room of src/ may import which, and what each may import of node_modules.
+// dependency-cruiser reads TypeScript with TypeScript 6, as TypeScript 7 has no JavaScript API; hence both in package.json.
+
+/** What each room may import of src/, besides itself, and log.ts and config.ts for their types. */
+const rooms = {
+  schema: ['fleet', 'access', 'events', 'provisioning', 'generated'],
+  http: ['schema', 'access', 'fleet', 'events'],
+  fleet: ['provisioning', 'gateway', 'events', 'access', 'db', 'generated'],
+  provisioning: ['gateway', 'events', 'db', 'access/tokens.ts', 'generated'],
+  access: ['db', 'generated'],
+  events: ['db', 'generated'],
+  db: ['generated'],
+  gateway: [],
+  simulator: [],
+};
+
+/** Deciding code. It does no I/O, so its tests need no database, no files and no gateway. */
+const pure = '^src/(provisioning/(agents-file|backoff|budgets|delivery|documents|failure|identity|liquid|plain-text|plan|profile|tokens|variables)|access/(policy|viewer|visibility))[.]ts$';
+
+const packages = (names) => `node_modules/(${names.join('|')})/`;
+const databasePackages = packages(['@electric-sql', '@prisma', 'pg', 'pg-boss', 'pglite-prisma-adapter']);
+const graphqlPackages = packages(['@graphql-yoga', '@pothos', 'graphql', 'graphql-scalars', 'graphql-ws', 'graphql-yoga']);
+
+const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+const pathOf = (name) => {
+  if (name === 'generated') return '^src/generated/(prisma/|pothos-types)';
+  return name.endsWith('.ts') ? `^src/${name}$` : `^src/${name}/`;
+};
+
+const betweenRooms = Object.entries(rooms).flatMap(([room, allowed]) => [
+  rule(
+    `room-${room}`,
+    `${room} may import: ${allowed.join(', ') || 'no other room'}.`,
+    { path: `^src/${room}/` },
+    { path: '^src/', pathNot: [...[room, ...allowed].map(pathOf), '^src/(config|log)[.]ts$'] },
+  ),
+  rule(
+    `settings-${room}`,
+    'Settings and the log come in as arguments: import their types only.',
+    { path: `^src/${room}/` },
+    { path: '^src/(config|log)[.]ts$', dependencyTypesNot: ['type-only'] },
+  ),
+]);
+
+export default {
+  forbidden: [
+    ...betweenRooms,
+    rule(
+      'pure',
+      'Deciding code imports deciding code, types, and what computes; it does no I/O.',
+      { path: pure },
+      { pathNot: [pure, '^(node:)?(crypto|path)$', 'node_modules/liquidjs/'], dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'schema-and-provisioning',
+      'GraphQL knows the types and the pure code of provisioning; what is done goes through fleet.',
+      { path: '^src/schema/' },
+      { path: '^src/provisioning/', pathNot: pure, dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'database-packages',
+      'Only db knows which database this is.',
+      { path: '^src/', pathNot: ['^src/(db|generated)/', '^src/provisioning/queue[.]ts$'] },
+      { path: databasePackages },
+    ),
+    rule(
+      'queue-packages',
+      'The queue knows pg-boss and nothing else of the database.',
+      { path: '^src/provisioning/queue[.]ts$' },
+      { path: databasePackages, pathNot: packages(['pg-boss']) },
+    ),
+    rule(
+      'graphql-packages',
+      'Only schema and http know GraphQL, and the clients in the demo.',
+      { path: '^src/', pathNot: '^src/(schema|http|demo|generated)/|^src/print-schema[.]ts$' },
+      { path: graphqlPackages },
+    ),
+    rule(
+      'openclaw-packages',
+      'Only gateway knows OpenClaw, and the simulator, which plays it.',
+      { path: '^src/', pathNot: '^src/(gateway|simulator)/' },
+      { path: packages(['@openclaw']) },
+    ),
+    rule(
+      'server',
+      'server.ts joins the parts. Only main, the demo, the bench and tests start it.',
+      { pathNot: '^(src/main[.]ts$|src/demo/|bench/|test/|examples/)' },
+      { path: '^src/server[.]ts$' },
+    ),
+    rule(
+      'demo-and-simulator',
+      'The product does not rest on what is there for trying it out.',
+      { path: '^src/', pathNot: '^src/(demo|simulator)/' },
+      { path: '^src/(demo|simulator)/' },
+    ),
+    rule('src-stands-alone', 'Tests and tools import src, never the reverse.', { path: '^src/' }, {
+      path: '^(test|bench|examples|prisma)/',
+    }),
+    rule('no-cycles', 'Two files that need each other are one file, or three. Types may name each other.', {}, {
+      circular: true,
+      viaOnly: { dependencyTypesNot: ['type-only'] },
+    }),
+    rule('resolvable', 'What is imported exists.', {}, { couldNotResolve: true }),
+  ],
+  required: [
+    {
+      name: 'rules-are-at-work',
+      comment: 'If this import is not seen, no other is: TypeScript could not be read.',
+      severity: 'error',
+      module: { path: '^src/main[.]ts$' },
+      to: { path: '^src/server[.]ts$' },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^src/generated/.*/internal/' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

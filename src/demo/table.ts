@@ -1,0 +1,140 @@
+import { styleText } from 'node:util';
+import type { DemoAgentFragment, Liveness } from '../generated/client/graphql.ts';
+import type { AgentEvent, FleetView, GatewayState } from './fleet-view.ts';
+import { ago, clock, cut, duration, fit, wrap } from './text.ts';
+
+export interface Look {
+  now: Date;
+  columns: number;
+  colours: boolean;
+}
+
+type Colour = 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
+
+interface Column {
+  title: string;
+  width: number;
+  cell: (agent: DemoAgentFragment, now: Date) => { text: string; colour?: Colour };
+}
+
+const KINDS = { GATEWAY_MAIN: 'main', BOARD_LEAD: 'lead', BOARD_WORKER: 'worker' } as const;
+const LIVENESS: Record<Liveness, Colour> = { ONLINE: 'green', LATE: 'yellow', OFFLINE: 'red', UNKNOWN: 'dim' };
+
+/** 80 columns in all, with a space between two. */
+const COLUMNS: Column[] = [
+  {
+    title: 'AGENT',
+    width: 16,
+    cell: ({ name, identityProfile: { emoji } }) => ({ text: emoji ? `${emoji} ${name}` : name }),
+  },
+  { title: 'KIND', width: 6, cell: ({ kind }) => ({ text: KINDS[kind], colour: 'dim' }) },
+  {
+    title: 'STATUS',
+    width: 12,
+    cell: ({ status }) => ({ text: status, ...(status === 'ACTIVE' && { colour: 'cyan' as const }) }),
+  },
+  { title: 'LIVENESS', width: 8, cell: ({ liveness }) => ({ text: liveness, colour: LIVENESS[liveness] }) },
+  { title: 'PROVISIONING', width: 23, cell: (agent, now) => provisioningOf(agent, now) },
+  {
+    title: 'SEEN',
+    width: 10,
+    cell: ({ lastSeenAt }, now) => ({ text: lastSeenAt === null ? 'never' : ago(new Date(lastSeenAt), now) }),
+  },
+];
+
+/** The table of the agents, what an operator should know about them, and below it the latest events that fit. */
+export function frame(view: FleetView, look: Look, lines: number): string[] {
+  const { columns, colours } = look;
+  const top = [gatewayLine(view.gateway, look), '', ...agentTable(view, look), ...notes(view, columns), ''];
+  const room = Math.max(0, Math.min(12, lines - top.length));
+  const events = room === 0 ? [] : view.events.slice(-room);
+  return [...top, ...events.map((event) => paint(cut(eventLine(view, event), columns), 'dim', colours))].slice(
+    0,
+    lines,
+  );
+}
+
+/** The agents, one a line, below the titles. */
+export function agentTable(view: FleetView, { now, columns, colours }: Look): string[] {
+  const rows = view.agents.map((agent) => COLUMNS.map(({ cell }) => cell(agent, now)));
+  const titles = COLUMNS.map(({ title }) => ({ text: title, colour: 'bold' as const }));
+  return [titles, ...rows].map((cells) => {
+    let left = columns;
+    const shown = cells.map(({ text, colour }: { text: string; colour?: Colour }, index) => {
+      const width = Math.min(COLUMNS[index]?.width ?? 0, left);
+      left = Math.max(0, left - width - 1);
+      const fitted = width === 0 ? '' : fit(text, width);
+      return colour === undefined ? fitted : paint(fitted, colour, colours);
+    });
+    return shown.join(' ').trimEnd();
+  });
+}
+
+/** One event, for example: 14:03:07.123  Ada  PROVISIONING  REGISTER CHANGED 0.6 s */
+export function eventLine(view: FleetView, event: AgentEvent): string {
+  const told = [clock(new Date(event.at)), fit(view.nameOf(event.agentId), 14), fit(event.type, 16), detailOf(event)];
+  return told.join('  ').trimEnd();
+}
+
+function detailOf({ type, step, status, previousStatus, liveness, message }: AgentEvent): string {
+  if (step) {
+    const took = step.durationMs === null ? null : duration(step.durationMs);
+    return [step.name, step.outcome, took, step.detail].filter((part) => part !== null).join(' ');
+  }
+  if (type === 'STATUS_CHANGED') return `${previousStatus ?? '?'} → ${status}`;
+  if (type === 'LIVENESS_CHANGED') return liveness;
+  return message ?? (type === 'HEARTBEAT' ? `reported in, ${status}` : '');
+}
+
+function gatewayLine(gateway: GatewayState | null, { columns, colours }: Look): string {
+  if (!gateway) return 'Gateway …';
+  const good = gateway.state === 'CONNECTED';
+  const told = [
+    gateway.state,
+    gateway.serverVersion && `OpenClaw ${gateway.serverVersion}`,
+    good ? null : gateway.lastError,
+  ];
+  return `Gateway ${paint(cut(told.filter(Boolean).join('  '), columns - 8), good ? 'green' : 'yellow', colours)}`;
+}
+
+/** Why something does not go on, and what to do about it. The gateway's hint stands for the agents that wait for it. */
+function notes(view: FleetView, columns: number): string[] {
+  const told = view.gateway?.hint ? [view.gateway.hint] : [];
+  for (const { name, provisioning } of view.agents) {
+    const { lastError, hint } = provisioning;
+    if (hint) told.push(`${name}: ${hint}`);
+    if (lastError && !view.gateway?.hint) told.push(`${name}: ${lastError.message} ${lastError.hint ?? ''}`);
+  }
+  return told.length === 0 ? [] : ['', ...told.flatMap((text) => wrap(text.trim(), columns))];
+}
+
+function provisioningOf({ provisioning }: DemoAgentFragment, now: Date): { text: string; colour?: Colour } {
+  const { phase, startedAt, finishedAt, nextAttemptAt, steps } = provisioning;
+  const since = (from: string, to: string | null) =>
+    duration((to === null ? now : new Date(to)).getTime() - new Date(from).getTime());
+  switch (phase) {
+    case 'PENDING':
+      return { text: 'waits for its turn', colour: 'dim' };
+    case 'RUNNING': {
+      const step = steps.at(-1);
+      if (!step) return { text: 'begins', colour: 'cyan' };
+      const took = step.durationMs === null ? since(step.startedAt, null) : duration(step.durationMs);
+      return { text: `${step.name} ${took}`, colour: 'cyan' };
+    }
+    case 'SUCCEEDED':
+      return {
+        text: `SUCCEEDED${startedAt && finishedAt ? ` in ${since(startedAt, finishedAt)}` : ''}`,
+        colour: 'green',
+      };
+    case 'RETRYING': {
+      const wait = nextAttemptAt === null ? 0 : Math.max(0, new Date(nextAttemptAt).getTime() - now.getTime());
+      return { text: `RETRYING in ${Math.ceil(wait / 1000)} s`, colour: 'yellow' };
+    }
+    case 'FAILED':
+      return { text: 'FAILED', colour: 'red' };
+  }
+}
+
+function paint(text: string, colour: Colour, colours: boolean): string {
+  return colours ? styleText(colour, text, { validateStream: false }) : text;
+}

@@ -1,0 +1,27 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fromPglite, PgBoss } from 'pg-boss';
+import type { TestProject } from 'vitest/node';
+import { openPGlite } from '../../src/db/database.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A file with an embedded database that has all migrations: starting from it is six times faster. */
+    snapshot: string;
+  }
+}
+
+/** Makes the database that every test server starts from. */
+export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
+  const pglite = await openPGlite(null);
+  const boss = new PgBoss({ db: fromPglite(pglite), backend: 'pglite', schema: 'jobs', supervise: false });
+  await boss.start();
+  await boss.stop({ graceful: false });
+  const snapshot = path.join(folder, 'snapshot.tar');
+  await writeFile(snapshot, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()));
+  await pglite.close();
+  provide('snapshot', snapshot);
+  return () => rm(folder, { recursive: true, force: true });
+}

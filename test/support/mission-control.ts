@@ -1,0 +1,43 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { inject } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
+import { type Server, startServer } from '../../src/server.ts';
+import { Client } from './client.ts';
+
+export interface MissionControl {
+  url: string;
+  /** Signed in as the OWNER of the first organization. */
+  owner: Client;
+  /** The same server for somebody with another token, or with none. */
+  as(token: string | null): Client;
+  stop(): Promise<void>;
+}
+
+export const ADMIN_TOKEN = 'test-admin-token-that-is-long-enough';
+
+/**
+ * The whole server on a free port: on an embedded database in memory, or on PostgreSQL where the suite has one.
+ * @param settings environment variables
+ */
+export async function startMissionControl(settings: Record<string, string> = {}): Promise<MissionControl> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
+  const config = readConfig({ PORT: '0', DATA_DIR: folder, ADMIN_TOKEN, LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', ...settings });
+  const snapshot = config.databaseUrl === null ? await openAsBlob() : undefined;
+  const server: Server = await startServer(config, createLog(config.logLevel), snapshot ? { snapshot } : {});
+  return {
+    url: server.url,
+    owner: new Client(server.url, ADMIN_TOKEN),
+    as: (token) => new Client(server.url, token),
+    async stop() {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openAsBlob(): Promise<Blob> {
+  return new Blob([new Uint8Array(await readFile(inject('snapshot')))]);
+}
