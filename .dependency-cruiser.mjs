@@ -15,11 +15,19 @@ const rooms = {
 };
 
 /** Deciding code. It does no I/O, so its tests need no database, no files and no gateway. */
-const pure = '^src/(provisioning/(agents-file|backoff|budgets|delivery|documents|failure|identity|liquid|plain-text|plan|profile|tokens|variables)|access/(policy|viewer|visibility))[.]ts$';
+const pure =
+  '^src/(provisioning/(agents-file|backoff|budgets|delivery|documents|failure|identity|liquid|plain-text|plan|profile|tokens|variables)|access/(policy|viewer|visibility))[.]ts$';
 
 const packages = (names) => `node_modules/(${names.join('|')})/`;
 const databasePackages = packages(['@electric-sql', '@prisma', 'pg', 'pg-boss', 'pglite-prisma-adapter']);
-const graphqlPackages = packages(['@graphql-yoga', '@pothos', 'graphql', 'graphql-scalars', 'graphql-ws', 'graphql-yoga']);
+const graphqlPackages = packages([
+  '@graphql-yoga',
+  '@pothos',
+  'graphql',
+  'graphql-scalars',
+  'graphql-ws',
+  'graphql-yoga',
+]);
 
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 
@@ -94,13 +102,23 @@ export default {
       { path: '^src/', pathNot: '^src/(demo|simulator)/' },
       { path: '^src/(demo|simulator)/' },
     ),
-    rule('src-stands-alone', 'Tests and tools import src, never the reverse.', { path: '^src/' }, {
-      path: '^(test|bench|examples|prisma)/',
-    }),
-    rule('no-cycles', 'Two files that need each other are one file, or three. Types may name each other.', {}, {
-      circular: true,
-      viaOnly: { dependencyTypesNot: ['type-only'] },
-    }),
+    rule(
+      'src-stands-alone',
+      'Tests and tools import src, never the reverse.',
+      { path: '^src/' },
+      {
+        path: '^(test|bench|examples|prisma)/',
+      },
+    ),
+    rule(
+      'no-cycles',
+      'Two files that need each other are one file, or three. Types may name each other.',
+      {},
+      {
+        circular: true,
+        viaOnly: { dependencyTypesNot: ['type-only'] },
+      },
+    ),
     rule('resolvable', 'What is imported exists.', {}, { couldNotResolve: true }),
   ],
   required: [

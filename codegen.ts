@@ -55,7 +55,9 @@ async function generateWhenChanged(): Promise<void> {
 
   const codegen = await import('@graphql-codegen/cli').catch(() => null);
   if (!codegen) {
-    process.stderr.write('GraphQL Code Generator is not installed (npm ci --omit=dev): documents are left as they are.\n');
+    process.stderr.write(
+      'GraphQL Code Generator is not installed (npm ci --omit=dev): documents are left as they are.\n',
+    );
     return;
   }
   try {

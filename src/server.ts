@@ -27,6 +27,8 @@ export interface Server {
   database: string;
   /** The operator token that was made at this start, to be shown once; null when there was one already. */
   firstToken: string | null;
+  /** For programs in the same process, such as tests. */
+  fleet: Fleet;
   /** Ends subscriptions, lets what is under way finish for up to 10 s, and closes everything. */
   stop(): Promise<void>;
 }
@@ -86,6 +88,7 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
     url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
     database: database.description,
     firstToken,
+    fleet,
     async stop() {
       await sockets.close();
       await feed.stop();

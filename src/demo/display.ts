@@ -31,7 +31,11 @@ export class LiveTable implements Display {
   /** What is on the terminal below the introduction; the cursor is in the line after it. */
   #shown: string[] = [];
   #ticking: NodeJS.Timeout | null = null;
-  readonly #onResize = () => this.#begin();
+  readonly #onResize = () => {
+    // Lines may have been broken anew: nothing is where it was.
+    this.#terminal.write(CLEAR_ALL);
+    this.#begin();
+  };
   readonly #onExit = () => this.#terminal.write(SHOW_CURSOR);
 
   constructor(view: FleetView, terminal: WriteStream) {
@@ -63,7 +67,7 @@ export class LiveTable implements Display {
 
   #begin(): void {
     this.#shown = [];
-    this.#terminal.write(`${HIDE_CURSOR}${CLEAR_ALL}${this.#introduction}\n`);
+    this.#terminal.write(`${HIDE_CURSOR}${this.#introduction}\n`);
     this.#draw();
   }
 

@@ -23,6 +23,8 @@ const TIME_SCALE = 60;
 /** Heartbeats of workers: 3 s on the simulated gateway; on a real one the usual 5 min, since each one calls its model. */
 const SIMULATED_HEARTBEAT_SECONDS = 180;
 const REAL_HEARTBEAT_SECONDS = 300;
+/** In milliseconds, as measured on OpenClaw 2026.9.6. */
+const REAL_DELAYS = { request: 3, applyConfig: 600, deleteAgent: 1500, model: 700 };
 /** Not every change of a connection, or of a try that failed, is an event. */
 const READ_EVERY_MS = 1_000;
 
@@ -114,7 +116,7 @@ async function simulatedGateway(folder: string, opened: AsyncDisposableStack) {
   const simulator = await startSimulator({
     stateDir: folder,
     agents: 'live',
-    delays: 'realistic',
+    delays: REAL_DELAYS,
     timeScale: TIME_SCALE,
   });
   opened.defer(() => simulator.stop());
@@ -123,6 +125,7 @@ async function simulatedGateway(folder: string, opened: AsyncDisposableStack) {
 
 function introduction(url: string, token: string, { gateway, seconds }: DemoOptions): string {
   return [
+    '',
     gateway ? `Your gateway ${gateway.url}` : 'A simulated gateway, in which a minute passes in a second.',
     '',
     `Look around in GraphiQL: ${url}/graphql`,

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { DemoAgentFragment, Liveness } from '../generated/client/graphql.ts';
 import type { AgentEvent, FleetView, GatewayState } from './fleet-view.ts';
-import { ago, clock, cut, duration, fit, wrap } from './text.ts';
+import { ago, clock, cut, duration, padded, wrap } from './text.ts';
 
 export interface Look {
   now: Date;
@@ -63,7 +63,7 @@ export function agentTable(view: FleetView, { now, columns, colours }: Look): st
     const shown = cells.map(({ text, colour }: { text: string; colour?: Colour }, index) => {
       const width = Math.min(COLUMNS[index]?.width ?? 0, left);
       left = Math.max(0, left - width - 1);
-      const fitted = width === 0 ? '' : fit(text, width);
+      const fitted = width === 0 ? '' : padded(text, width);
       return colour === undefined ? fitted : paint(fitted, colour, colours);
     });
     return shown.join(' ').trimEnd();
@@ -72,7 +72,12 @@ export function agentTable(view: FleetView, { now, columns, colours }: Look): st
 
 /** One event, for example: 14:03:07.123  Ada  PROVISIONING  REGISTER CHANGED 0.6 s */
 export function eventLine(view: FleetView, event: AgentEvent): string {
-  const told = [clock(new Date(event.at)), fit(view.nameOf(event.agentId), 14), fit(event.type, 16), detailOf(event)];
+  const told = [
+    clock(new Date(event.at)),
+    padded(view.nameOf(event.agentId), 14),
+    padded(event.type, 16),
+    detailOf(event),
+  ];
   return told.join('  ').trimEnd();
 }
 

@@ -21,7 +21,7 @@ export function widthOf(text: string): number {
 
 /** The text on one line, cut to so many columns; what was cut shows as an ellipsis. */
 export function cut(text: string, columns: number): string {
-  const line = text.replace(/\s+/g, ' ');
+  const line = text.replace(/[\r\n\t]+/g, ' ');
   if (widthOf(line) <= columns) return line;
   let kept = '';
   let width = 0;
@@ -34,7 +34,7 @@ export function cut(text: string, columns: number): string {
 }
 
 /** The text in exactly so many columns. */
-export function fit(text: string, columns: number): string {
+export function padded(text: string, columns: number): string {
   const kept = cut(text, columns);
   return kept + ' '.repeat(Math.max(0, columns - widthOf(kept)));
 }

@@ -7,6 +7,11 @@ export interface AgentSummary {
   id: string;
   name: string | null;
   workspace: string | null;
+  /**
+   * What the agent's commands may do without being asked for: `full` runs them, `guarded` and `workspace` wait for an approval,
+   * `read-only` runs none. Null when the gateway does not tell, as for an allowlist or a sandbox (measured on OpenClaw 2026.9.6).
+   */
+  permissionMode: string | null;
 }
 
 const agentList = z.looseObject({
@@ -16,6 +21,7 @@ const agentList = z.looseObject({
       name: z.string().nullish(),
       identity: z.looseObject({ name: z.string().nullish() }).nullish(),
       workspace: z.string().nullish(),
+      defaultPermissionMode: z.string().nullish(),
     }),
   ),
 });
@@ -23,10 +29,11 @@ const agentList = z.looseObject({
 /** All agents that run on the gateway, `main` included; there are no pages. An agent just created may be missing for a second. */
 export async function listAgents(gateway: GatewayRequests, options?: RequestOptions): Promise<AgentSummary[]> {
   const { agents } = await ask(gateway, 'agents.list', {}, agentList, options);
-  return agents.map(({ id, name, identity, workspace }) => ({
+  return agents.map(({ id, name, identity, workspace, defaultPermissionMode }) => ({
     id,
     name: name ?? identity?.name ?? null,
     workspace: workspace ?? null,
+    permissionMode: defaultPermissionMode ?? null,
   }));
 }
 

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { isLabelInUse } from './errors.ts';
+import { hasReason, isLabelInUse } from './errors.ts';
 import { ask, type GatewayRequests, type RequestOptions } from './requests.ts';
 
 export interface SessionSummary {
@@ -43,12 +44,26 @@ export async function listSessions(
   let offset: number | null = 0;
   while (offset !== null) {
     const params: object = { ...filter, limit: PAGE_SIZE, offset };
-    const answer: z.output<typeof page> = await ask(gateway, 'sessions.list', params, page, options);
+    const answer: z.output<typeof page> = await askForPage(gateway, params, options);
     for (const row of answer.sessions) sessions.set(row.key, summaryOf(row));
     const next: number | null = answer.nextOffset ?? null;
     offset = next !== null && next > offset ? next : null;
   }
   return [...sessions.values()];
+}
+
+// The first list after a delete fails in most tries, and the next one works (measured on OpenClaw 2026.9.6).
+const LIST_TRIES = 3;
+
+async function askForPage(gateway: GatewayRequests, params: object, options?: RequestOptions) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask(gateway, 'sessions.list', params, page, options);
+    } catch (error) {
+      if (!hasReason(error, 'busy') || tries >= LIST_TRIES) throw error;
+      await sleep(error.retryAfterMs ?? 100, undefined, options?.signal ? { signal: options.signal } : {});
+    }
+  }
 }
 
 function summaryOf(row: z.output<typeof page>['sessions'][number]): SessionSummary {

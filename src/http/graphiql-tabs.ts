@@ -1,6 +1,6 @@
 /**
  * What someone who opens GraphiQL for the first time finds: the main job, step by step, ready to run. The editor does not
- * wrap lines: comments have at most 60 characters.
+ * wrap lines: comments have at most 56 characters, which fit on a small screen.
  */
 export const GRAPHIQL_TABS = [
   {
@@ -8,9 +8,10 @@ export const GRAPHIQL_TABS = [
 #
 #   { "Authorization": "Bearer YOUR-TOKEN" }
 #
-# The server printed it at its first start. Once it is there,
-# the schema loads by itself: completion with Ctrl-Space, the
-# documentation at the left. The other tabs use it as well.
+# The server printed it at its first start. When it is
+# there, the schema loads by itself: Ctrl-Space completes,
+# and the documentation is at the left. The other tabs get
+# the same token.
 #
 # Run this with the button, or Ctrl-Enter: who you are.
 query WhoAmI {
@@ -23,9 +24,9 @@ query WhoAmI {
 `,
   },
   {
-    query: `# Adds an OpenClaw gateway. Its main agent is provisioned
-# at once. The token is gateway.auth.token in the gateway's
-# configuration; it is stored encrypted and never shown again.
+    query: `# Adds an OpenClaw gateway, and provisions its main agent.
+# Its token is gateway.auth.token in its configuration.
+# It is stored encrypted and never shown again.
 mutation AddGateway {
   createGateway(input: {
     name: "Home"
@@ -40,7 +41,7 @@ mutation AddGateway {
   }
 }
 
-# How the connection stands, and what to do when it does not.
+# How the connection is, and what to do if it is not.
 query Gateways {
   gateways {
     nodes {
@@ -55,7 +56,7 @@ query Gateways {
   },
   {
     query: `# A board with a lead. Take the gateway's id from the tab
-# before. To watch, first run the tab Live in another window.
+# before. To watch, run the tab Live in a second window.
 mutation MakeBoard {
   createBoard(input: {
     gatewayId: "GATEWAY-ID"
@@ -73,7 +74,7 @@ mutation MakeBoard {
   }
 }
 
-# A worker for it. Take the board's id from the answer above.
+# A worker for it. Take the board's id from the answer.
 mutation AddWorker {
   createAgent(input: {
     boardId: "BOARD-ID"
@@ -92,9 +93,9 @@ mutation AddWorker {
 `,
   },
   {
-    query: `# Live, over WebSocket, until you stop it or change the tab:
-# open this page in a second window, and make something there.
-# The latest event is on top, earlier ones are below it.
+    query: `# Live, over WebSocket, until you stop it or change tabs.
+# Make something in a second window, and watch it here:
+# the latest event is on top, the ones before it below.
 subscription Live {
   agentEvents {
     at

@@ -7,6 +7,7 @@ import { setScratch } from '../gateway/cron.ts';
 import { isFileConflict } from '../gateway/errors.ts';
 import { getFile, setFile } from '../gateway/files.ts';
 import { listSessions, patchSessionLabel } from '../gateway/sessions.ts';
+import { effectiveTools } from '../gateway/tools.ts';
 import { changeOf, type Delivery, type DocumentChange, deliver, type WorkspaceFileContent } from './delivery.ts';
 import type { DocumentName } from './documents.ts';
 import { sessionKeyOf } from './identity.ts';
@@ -22,6 +23,8 @@ interface Provisioning {
   connection: GatewayConnection;
   /** The gateway's heartbeat job of this agent; null when it has none. */
   heartbeatJob: HeartbeatJob | null;
+  /** See AgentSummary. */
+  permissionMode: string | null;
   agent: AgentWithBoard;
   /** Stops between two steps. */
   signal: AbortSignal;
@@ -47,10 +50,10 @@ export async function provisionAgent(provisioning: Provisioning): Promise<string
   await writeDocuments(provisioning, wanted, token, observed);
   signal.throwIfAborted();
   await prepareSession(provisioning);
-  const hint = await commandHint(connection, sessionKeyOf(agent.openclawAgentId));
+  const tools = await effectiveTools(connection, sessionKeyOf(agent.openclawAgentId));
   signal.throwIfAborted();
   await wake(provisioning, wanted);
-  return hint;
+  return commandHint(agent.openclawAgentId, tools, provisioning.permissionMode);
 }
 
 interface Observed {

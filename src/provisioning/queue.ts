@@ -13,6 +13,8 @@ const GATEWAYS_AT_ONCE = 8;
 const SWEEP_MS = 1_000;
 /** A run that is not heard of for this long is taken to be dead. The least that pg-boss allows. */
 const JOB_HEARTBEAT_SECONDS = 10;
+/** How often dead runs are looked for; with the heartbeat, another process takes over within 15 s. */
+const SUPERVISE_SECONDS = 2;
 /** How long runs under way may take when the server stops. */
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -30,7 +32,13 @@ export class ReconcileQueue {
   constructor(database: Database, log: GatewayLog) {
     this.#database = database;
     this.#log = log;
-    this.#boss = new PgBoss({ ...database.jobOptions, useListenNotify: true, schedule: false });
+    this.#boss = new PgBoss({
+      ...database.jobOptions,
+      useListenNotify: true,
+      schedule: false,
+      superviseIntervalSeconds: SUPERVISE_SECONDS,
+      monitorIntervalSeconds: 1,
+    });
     this.#boss.on('error', (error) => this.#log.error({ err: error }, 'job queue'));
   }
 
@@ -45,9 +53,11 @@ export class ReconcileQueue {
       deleteAfterSeconds: 60 * 60,
       notify: true,
     });
-    // Without this the first job of a transaction looks the queue up on another connection, and the embedded database
-    // has but one.
-    await this.#boss.fetch(QUEUE, { batchSize: 1, ignoreStartAfter: false, groupConcurrency: 1 });
+    // On the embedded database no other process is alive, so all jobs are those of one that was killed: a run of it
+    // would hold its gateway's place until its heartbeat is missed. The sweep asks again for what is due. It is also
+    // how pg-boss gets to know the queue: else the first job of a transaction would look it up on another connection,
+    // and the embedded database has but one.
+    if (this.#database.kind === 'embedded') await this.#boss.deleteAllJobs(QUEUE);
   }
 
   /** Begins to run the jobs, with `reconcile`, which brings one gateway in line. */

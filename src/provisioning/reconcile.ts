@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, type Db, Prisma } from '../db/database.ts';
 import { appendEvent } from '../events/log.ts';
-import { deleteAgent } from '../gateway/agents.ts';
+import { deleteAgent, listAgents } from '../gateway/agents.ts';
 import { writerOf } from '../gateway/config-writer.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
@@ -123,20 +123,38 @@ async function provisionAll(
   const { database, workspaces } = reconciler;
   const registered = await registerAll(reconciler, connection, agents);
   if (registered.length === 0) return;
-  const jobs = await heartbeatJobs(connection, registered).catch((error: unknown) => {
-    if (error instanceof GatewayError) return error;
-    throw error;
-  });
+  let observed: Observed;
+  try {
+    observed = await observeAll(connection, registered);
+  } catch (error) {
+    for (const agent of registered) await fail(reconciler, agent, error);
+    return;
+  }
   await concurrently(registered, reconciler.concurrency, async (agent) => {
+    const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
+    const permissionMode = observed.permissionModes.get(agent.openclawAgentId) ?? null;
+    const facts = { heartbeatJob, permissionMode };
     try {
-      if (jobs instanceof GatewayError) throw jobs;
-      const heartbeatJob = jobs.get(agent.openclawAgentId) ?? null;
-      const hint = await provisionAgent({ database, workspaces, connection, heartbeatJob, agent, signal });
+      const hint = await provisionAgent({ database, workspaces, connection, ...facts, agent, signal });
       await succeed(reconciler, agent, hint);
     } catch (error) {
       if (!signal.aborted) await fail(reconciler, agent, error);
     }
   });
+}
+
+/** What is asked of the gateway once for all agents of a run, by their ids there. */
+interface Observed {
+  heartbeatJobs: ReadonlyMap<string, HeartbeatJob>;
+  permissionModes: ReadonlyMap<string, string | null>;
+}
+
+async function observeAll(connection: GatewayConnection, agents: Agent[]): Promise<Observed> {
+  const [jobs, listed] = await Promise.all([heartbeatJobs(connection, agents), listAgents(connection)]);
+  return {
+    heartbeatJobs: jobs,
+    permissionModes: new Map(listed.map(({ id, permissionMode }) => [id, permissionMode])),
+  };
 }
 
 /** Writes all entries at once. @returns the agents that the gateway has now */

@@ -1,20 +1,35 @@
-import type { GatewayConnection } from '../gateway/connection.ts';
-import { effectiveTools } from '../gateway/tools.ts';
+import type { EffectiveTools } from '../gateway/tools.ts';
 
 /** The tool with which an OpenClaw agent runs commands. */
 const COMMAND_TOOL = 'exec';
 
+const CONSEQUENCE = 'so it cannot report in or use the API: its status is only what is seen at the gateway.';
+
 /**
- * What an operator should know about an agent that can run no commands, and so no curl; null when it can.
- * @throws GatewayError
+ * What an operator should know about an agent that can run no commands, and so no curl; null when it can. Both have to
+ * be looked at: a tool may be there and its commands be refused all the same (measured on OpenClaw 2026.9.6).
+ *
+ * @param permissionMode see AgentSummary
  */
-export async function commandHint(connection: GatewayConnection, sessionKey: string): Promise<string | null> {
-  const { tools, profile } = await effectiveTools(connection, sessionKey);
-  if (tools.includes(COMMAND_TOOL)) return null;
-  const named = profile === null ? '' : ` (its tool profile is "${profile}")`;
-  return (
-    `This agent may run no commands on its gateway${named}, so it cannot report in or use the API: its status is only ` +
-    `what is seen at the gateway. Allow the tool "${COMMAND_TOOL}" for it in the gateway's configuration (tools.profile, ` +
-    `tools.allow and tools.deny, or agents.entries.<id>.tools).`
-  );
+export function commandHint(
+  openclawAgentId: string,
+  { tools, profile }: EffectiveTools,
+  permissionMode: string | null,
+): string | null {
+  const entry = `agents.entries.${openclawAgentId}.tools`;
+  if (!tools.includes(COMMAND_TOOL)) {
+    const because = profile === null ? '' : ` (its tool profile is "${profile}")`;
+    return (
+      `This agent does not have the tool "${COMMAND_TOOL}" on its gateway${because}, ${CONSEQUENCE} In the gateway's ` +
+      `configuration take "${COMMAND_TOOL}" and "group:runtime" out of tools.deny, and set ${entry}.alsoAllow to ["${COMMAND_TOOL}"].`
+    );
+  }
+  if (permissionMode === 'full') return null;
+  const how =
+    permissionMode === null
+      ? 'This agent may run only some commands on its gateway (an allowlist or a sandbox), perhaps not curl'
+      : permissionMode === 'read-only'
+        ? 'This agent’s commands are refused on its gateway'
+        : 'This agent’s commands wait for a person’s approval on its gateway';
+  return `${how}, ${CONSEQUENCE} In the gateway's configuration set ${entry}.exec.mode to "full".`;
 }

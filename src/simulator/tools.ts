@@ -48,13 +48,16 @@ function named(list: unknown): string[] {
 /**
  * What `agents.list` calls `defaultPermissionMode`. tools.effective lists `exec` also where every command is refused;
  * only this tells: `full` runs commands, `guarded` and `workspace` ask first, `read-only` refuses, and an allowlist
- * has no mode at all.
+ * or a sandbox has no mode at all.
  */
 export function permissionMode(config: Dict, entry: Dict): string | undefined {
   const root = isDict(config.tools) && isDict(config.tools.exec) ? config.tools.exec : {};
   const own = isDict(entry.tools) && isDict(entry.tools.exec) ? entry.tools.exec : {};
   const exec = { ...root, ...own };
   if (exec.host === 'sandbox') return 'read-only';
+  const defaults = isDict(config.agents) && isDict(config.agents.defaults) ? config.agents.defaults : {};
+  const sandbox = isDict(entry.sandbox) ? entry.sandbox : defaults.sandbox;
+  if (isDict(sandbox) && sandbox.mode === 'all') return undefined;
   const modes: Record<string, string | undefined> = {
     deny: 'read-only',
     allowlist: undefined,

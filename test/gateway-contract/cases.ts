@@ -757,10 +757,15 @@ export function describeGateway(name: string, start: () => Promise<Subject>): vo
         { id: 'auto', tools: { exec: { mode: 'auto' } }, exec: true, mode: 'workspace' },
         { id: 'listed', tools: { exec: { mode: 'allowlist' } }, exec: true, mode: undefined },
         { id: 'sandboxed', tools: { exec: { host: 'sandbox' } }, exec: true, mode: 'read-only' },
+        { id: 'boxed', sandbox: { mode: 'all' }, exec: true, mode: undefined },
       ];
       beforeAll(async () => {
         client = await open();
-        await register(Object.fromEntries(policies.map(({ id, tools }) => [id, tools ? { tools } : {}])));
+        await register(
+          Object.fromEntries(
+            policies.map(({ id, tools, sandbox }) => [id, { ...(tools && { tools }), ...(sandbox && { sandbox }) }]),
+          ),
+        );
         for (const { id } of policies) await client.call('sessions.patch', { key: keyOf(id), label: id });
       });
 

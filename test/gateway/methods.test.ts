@@ -35,13 +35,13 @@ test('agents are listed with the name that they have', async () => {
       defaultId: 'main',
       agents: [
         { id: 'main', workspaceGit: true },
-        { id: 'mc-1', name: 'Dev', workspace: '/w', createdAt: 5 },
+        { id: 'mc-1', name: 'Dev', workspace: '/w', defaultPermissionMode: 'full', createdAt: 5 },
       ],
     }),
   });
   expect(await listAgents(requests)).toEqual([
-    { id: 'main', name: null, workspace: null },
-    { id: 'mc-1', name: 'Dev', workspace: '/w' },
+    { id: 'main', name: null, workspace: null, permissionMode: null },
+    { id: 'mc-1', name: 'Dev', workspace: '/w', permissionMode: 'full' },
   ]);
 });
 

@@ -37,10 +37,11 @@ export async function addAgent(client: Client, boardId: string, name = 'Wanda') 
 }
 
 /** Waits until the agent's gateway has been brought in line, and answers with the agent. */
-export async function provisioned(client: Client, id: string) {
+export async function provisioned(client: Client, id: string, timeoutMs = 15_000) {
   const { agent } = await eventually(
     () => client.run(ReadAgent, { id }),
     ({ agent }) => agent?.provisioning.phase === 'SUCCEEDED' || agent?.provisioning.phase === 'FAILED',
+    timeoutMs,
   );
   if (agent?.provisioning.phase !== 'SUCCEEDED') expect.fail(JSON.stringify(agent));
   return agent;

@@ -9,6 +9,8 @@ import { Client } from './client.ts';
 
 export interface MissionControl {
   url: string;
+  /** The server's database, for what the API does not show. */
+  prisma: Server['fleet']['database']['prisma'];
   /** Signed in as the OWNER of the first organization. */
   owner: Client;
   /** The same server for somebody with another token, or with none. */
@@ -24,11 +26,18 @@ export const ADMIN_TOKEN = 'test-admin-token-that-is-long-enough';
  */
 export async function startMissionControl(settings: Record<string, string> = {}): Promise<MissionControl> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
-  const config = readConfig({ PORT: '0', DATA_DIR: folder, ADMIN_TOKEN, LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent', ...settings });
+  const config = readConfig({
+    PORT: '0',
+    DATA_DIR: folder,
+    ADMIN_TOKEN,
+    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
+    ...settings,
+  });
   const snapshot = config.databaseUrl === null ? await openAsBlob() : undefined;
   const server: Server = await startServer(config, createLog(config.logLevel), snapshot ? { snapshot } : {});
   return {
     url: server.url,
+    prisma: server.fleet.database.prisma,
     owner: new Client(server.url, ADMIN_TOKEN),
     as: (token) => new Client(server.url, token),
     async stop() {

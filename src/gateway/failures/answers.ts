@@ -40,6 +40,8 @@ export const ANSWER_FAILURES: readonly Rule[] = [
   },
   // About 256 requests waiting over all connections; it does not say how long to wait.
   { reason: 'busy', matches: says(/server is busy/i), ...passing, retryAfterMs: 250, hint: WAIT_FOR_IT },
+  // sessions.list in the moments after agents.delete, once; the gateway calls it not retryable.
+  { reason: 'busy', matches: says(/database read was revoked/i), ...passing, retryAfterMs: 100, hint: WAIT_FOR_IT },
   // config.patch: 30 in 60 s; refused, failed and no-op calls count.
   { reason: 'rate-limited', matches: says(/rate limit exceeded/i), ...passingRefusal, hint: WAIT_FOR_IT },
   {

@@ -1,0 +1,48 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { type Bench, markdownOf, resultOf } from './bench.ts';
+import * as provisioning from './provisioning.ts';
+import * as start from './start.ts';
+
+// npm run bench [-- NAME …] [-- --short]: runs the benches, or those named, and prints how they compare with their
+// targets. The full form keeps the results in bench/results; the short form, for CI, exits 1 when one is under its floor.
+
+const BENCHES: Bench[] = [start, provisioning];
+/** Machines of CI are slow and shared: a target counts as kept down to this part of it. */
+const FLOOR = 0.7;
+const RESULTS = path.join(import.meta.dirname, 'results');
+
+const { names, short } = argumentsOrExit();
+let isBad = false;
+for (const bench of BENCHES) {
+  if (names.length > 0 && !names.includes(bench.name)) continue;
+  const measurements = await bench.run({ short, progress: (text) => process.stderr.write(`${bench.name}: ${text}\n`) });
+  const result = resultOf(bench, short, measurements, new Date());
+  const markdown = markdownOf(bench, result);
+  process.stdout.write(`${markdown}\n`);
+  for (const { measurement, ratio } of short ? result.verdicts : []) {
+    if (ratio >= FLOOR) continue;
+    process.stdout.write(`${measurement}: ${ratio.toFixed(2)} of its target, under the floor of ${FLOOR}\n`);
+    isBad = true;
+  }
+  if (short) continue;
+  await mkdir(RESULTS, { recursive: true });
+  await writeFile(path.join(RESULTS, `${bench.name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  await writeFile(path.join(RESULTS, `${bench.name}.md`), markdown);
+}
+process.exit(isBad ? 1 : 0);
+
+function argumentsOrExit(): { names: string[]; short: boolean } {
+  const known = BENCHES.map(({ name }) => name);
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { short: { type: 'boolean' } } });
+    const unknown = positionals.find((name) => !known.includes(name));
+    if (unknown === undefined) return { names: positionals, short: values.short ?? false };
+    process.stderr.write(`There is no bench "${unknown}". There are: ${known.join(', ')}\n`);
+  } catch (error) {
+    const [problem] = String(error instanceof Error ? error.message : error).split('. ');
+    process.stderr.write(`${problem}. Usage: npm run bench [-- NAME …] [-- --short]\n`);
+  }
+  process.exit(2);
+}

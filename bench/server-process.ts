@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const ROOT = path.join(import.meta.dirname, '..');
+
+export interface ServerProcess {
+  url: string;
+  /** From the start of the process until /readyz answered 200. */
+  readyMs: number;
+  /** Ends it as an operator does, and everything that it started. */
+  stop(): Promise<void>;
+}
+
+export interface Command {
+  program: string;
+  args: string[];
+  /** The folder of the project. */
+  cwd: string;
+  /** The whole environment. */
+  env: Record<string, string>;
+}
+
+const START_TIMEOUT_MS = 180_000;
+const STOP_TIMEOUT_MS = 20_000;
+const POLL_MS = 5;
+
+/** Starts a server and waits until it is ready. It says on stdout where it listens. */
+export async function startServerProcess({ program, args, cwd, env }: Command): Promise<ServerProcess> {
+  const started = performance.now();
+  // In a group of its own: npm does not pass every signal on.
+  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  let output = '';
+  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const url = await new Promise<string>((resolve, reject) => {
+    const fail = (why: string) => {
+      signal(child, 'SIGKILL');
+      reject(new Error(`The server ${why}:\n${output.slice(-2000)}`));
+    };
+    const timer = setTimeout(() => fail('does not start'), START_TIMEOUT_MS);
+    const read = (data: Buffer) => {
+      output += data.toString();
+      const found = /"msg":"listening","url":"([^"]+)"/.exec(output)?.[1];
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found);
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.once('error', (error) => fail(error.message));
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      fail(`ended with ${code}`);
+    });
+  });
+  while (!(await isReady(url))) await sleep(POLL_MS);
+  return {
+    url,
+    readyMs: performance.now() - started,
+    async stop() {
+      signal(child, 'SIGTERM');
+      await Promise.race([exited, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+      signal(child, 'SIGKILL');
+      await exited;
+    },
+  };
+}
+
+async function isReady(url: string): Promise<boolean> {
+  return fetch(`${url}/readyz`).then(
+    (response) => response.status === 200,
+    () => false,
+  );
+}
+
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, name);
+  } catch {
+    // It has ended already.
+  }
+}

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { Client } from './client.ts';
+import { ADMIN_TOKEN } from './mission-control.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The line with which the server says that it listens. */
+export interface Listening {
+  msg: 'listening';
+  url: string;
+  graphiql: string;
+  database: string;
+  version: string;
+  firstToken?: string;
+  header?: string;
+}
+
+/** The real command in a process of its own, with all that it prints. */
+export class ServerProcess {
+  stdout = '';
+  stderr = '';
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly #child: ChildProcess;
+
+  /** @param settings environment variables; nothing but PATH comes from this process */
+  constructor(settings: Record<string, string>) {
+    this.#child = spawn(process.execPath, [MAIN], {
+      cwd: ROOT,
+      env: { PATH: process.env.PATH, PORT: '0', ...settings },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+    });
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.exited = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }));
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Resolves with the line that says where it listens; rejects when it ends without one. */
+  async listening(timeoutMs = 30_000): Promise<Listening> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const line = this.stdout.split('\n').find((text) => text.includes('"msg":"listening"'));
+      // The last line may have come in part.
+      if (line?.endsWith('}')) return JSON.parse(line) as Listening;
+      if (!this.isRunning) throw new Error(`The server ended: ${this.stderr}${this.stdout}`);
+      if (performance.now() > deadline) throw new Error(`The server does not listen: ${this.stderr}${this.stdout}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** kill -9 */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.exited;
+  }
+
+  /** SIGTERM, and its end. */
+  async stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+    this.signal('SIGTERM');
+    return this.exited;
+  }
+}
+
+/** A server on a folder of the test, with the owner signed in. */
+export async function startProcess(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): Promise<{ server: ServerProcess; url: string; owner: Client }> {
+  const server = new ServerProcess({ DATA_DIR: dataDir, ADMIN_TOKEN, LOG_LEVEL: 'warn', ...settings });
+  const { url } = await server.listening();
+  return { server, url, owner: new Client(url, ADMIN_TOKEN) };
+}

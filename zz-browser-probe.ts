@@ -1,0 +1,10 @@
+import { mkdtemp } from 'node:fs/promises';
+import { readConfig } from './src/config.ts';
+import { createLog } from './src/log.ts';
+import { startServer } from './src/server.ts';
+import { startSimulator } from './src/simulator/simulator.ts';
+const dir = await mkdtemp('/tmp/probe/data-');
+const config = readConfig({ PORT: '8123', DATA_DIR: dir, ADMIN_TOKEN: 'a'.repeat(40), LOG_LEVEL: 'info' });
+const server = await startServer(config, createLog('debug'));
+const sim = await startSimulator({ agents: 'live', token: 'simulator-token' });
+console.log(server.url, sim.url, sim.token);
