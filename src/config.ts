@@ -14,7 +14,7 @@ export interface Config {
   adminToken: string | null;
   templatesDir: string;
   corsOrigins: string[];
-  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  logLevel: (typeof LOG_LEVELS)[number];
   provisionConcurrency: number;
 }
 
@@ -39,7 +39,28 @@ const examples: Record<string, string> = {
   PROVISION_CONCURRENCY: 'PROVISION_CONCURRENCY=4',
 };
 
+/** The error for a setting. */
+export function wrongSetting(name: string, problem: string): ConfigError {
+  return new ConfigError(`${name} ${problem}. For example: ${examples[name]}`);
+}
+
+/** Puts a setting to use: what the system or the database refuses (an error with a code) is told as that setting's problem. */
+export async function usingSetting<T>(name: string, use: () => T | Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    // Several addresses that all refuse make an error without a message.
+    throw wrongSetting(name, `cannot be used: ${error.message || String(error.code)}`);
+  }
+}
+
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
+
+const wholeNumber = (least: number, most: number, error: string) =>
+  z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const secretKeys = z.string().transform((text, context): [Buffer, ...Buffer[]] => {
   const [first, ...rest] = text.split(',').map((part) => Buffer.from(part.trim(), 'base64'));
@@ -56,7 +77,7 @@ const secretKeys = z.string().transform((text, context): [Buffer, ...Buffer[]] =
 const environment = z
   .object({
     HOST: z.string().default('127.0.0.1'),
-    PORT: z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535).default(8000),
+    PORT: wholeNumber(0, 65_535, 'must be a port number, from 0 to 65535').default(8000),
     BASE_URL: httpUrl.transform((url) => url.replace(/\/+$/, '')).optional(),
     DATA_DIR: z.string().default('./data'),
     DATABASE_URL: z
@@ -75,9 +96,9 @@ const environment = z
       .default('')
       .transform((text) => text.split(',').map((origin) => origin.trim()))
       .transform((origins) => origins.filter((origin) => origin !== ''))
-      .pipe(z.array(httpUrl.refine((url) => new URL(url).origin === url, 'must be origins, without a path'))),
-    LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-    PROVISION_CONCURRENCY: z.coerce.number({ error: 'must be a number' }).int().min(1).max(32).default(4),
+      .pipe(z.array(httpUrl.refine((url) => URL.parse(url)?.origin === url, 'must be origins, without a path'))),
+    LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
+    PROVISION_CONCURRENCY: wholeNumber(1, 32, 'must be a whole number from 1 to 32').default(4),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.SECRET_KEY !== undefined, {
     path: ['SECRET_KEY'],
@@ -95,8 +116,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const result = environment.safeParse(given);
   if (!result.success) {
     const [issue] = result.error.issues;
-    const name = String(issue?.path[0]);
-    throw new ConfigError(`${name} ${issue?.message ?? 'is wrong'}. For example: ${examples[name]}`);
+    throw wrongSetting(String(issue?.path[0]), issue?.message ?? 'is wrong');
   }
   const settings = result.data;
   return {

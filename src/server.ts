@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Config } from './config.ts';
+import { type Config, usingSetting, wrongSetting } from './config.ts';
 import { type Database, openDatabase } from './db/database.ts';
 import { createSecretBox } from './db/secrets.ts';
 import { EventFeed } from './events/feed.ts';
@@ -43,13 +43,15 @@ const READINESS_TIMEOUT_MS = 2_000;
 
 /** Builds the parts, joins them and starts them. When it has resolved, the server is ready. */
 export async function startServer(config: Config, log: Log, options: ServerOptions = {}): Promise<Server> {
-  const templates = readTemplates(config.templatesDir);
+  const templates = await usingSetting('TEMPLATES_DIR', () => readTemplates(config.templatesDir));
   await using opened = new AsyncDisposableStack();
 
   const http = new HttpServer(log);
-  const port = await http.listen(config.host, config.port);
+  const port = await listen(http, config);
   opened.defer(() => http.close(0));
-  const database = await openDatabase({ ...config, ...options });
+  const database = await usingSetting(config.databaseUrl === null ? 'DATA_DIR' : 'DATABASE_URL', () =>
+    openDatabase({ ...config, ...options }),
+  );
   opened.defer(() => database.close());
   const secrets = createSecretBox(secretKeysOf(config));
   const firstToken = await ensureFirstOrganization(database, config.adminToken);
@@ -96,6 +98,18 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
       await parts.disposeAsync();
     },
   };
+}
+
+/** @returns the port @throws ConfigError */
+async function listen(http: HttpServer, { host, port }: Config): Promise<number> {
+  try {
+    return await http.listen(host, port);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : error;
+    if (code === 'EADDRINUSE') throw wrongSetting('PORT', `${port} is in use on ${host}`);
+    if (code === 'EACCES') throw wrongSetting('PORT', `${port} may not be opened by this user`);
+    throw wrongSetting('HOST', `${host} is no address of this machine (${code})`);
+  }
 }
 
 /** Null when the database answers; its migrations were applied when it was opened. */

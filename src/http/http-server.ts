@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Log } from '../log.ts';
 import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
 import { chooseRequestId, REQUEST_ID_HEADER } from './request-id.ts';
+import { pathOf } from './request-path.ts';
 
 /** What /readyz tells: null when all is there, else what is missing. */
 export type Readiness = () => Promise<string | null>;
@@ -63,7 +64,7 @@ export class HttpServer {
     request.rawHeaders.push(REQUEST_ID_HEADER, requestId);
     response.setHeader(REQUEST_ID_HEADER, requestId);
     response.setHeader('X-Content-Type-Options', 'nosniff');
-    const { pathname } = new URL(request.url ?? '/', 'http://server');
+    const pathname = pathOf(request);
     response.once('close', () => {
       const durationMs = Math.round(performance.now() - started);
       this.#log.debug(

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionArgs, GraphQLError, GraphQLFormattedError } from 'graphql';
+import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { authenticate, tokenOf } from '../access/authenticate.ts';
@@ -10,6 +10,7 @@ import type { Log } from '../log.ts';
 import { presentError } from './errors.ts';
 import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
 import { chooseRequestId, logOf } from './request-id.ts';
+import { pathOf } from './request-path.ts';
 
 /** Close codes that clients can act on. */
 const UNAUTHENTICATED = 4401;
@@ -57,10 +58,12 @@ export function serveSockets(
           viewer: extra.viewer,
           params,
         });
+        const document = parsed(() => parse(params.query));
+        if (document instanceof GraphQLError) return [document];
         const args: ExecutionArgs & { operationName?: string | null } = {
           schema,
           operationName: params.operationName ?? null,
-          document: parse(params.query),
+          document,
           variableValues: params.variables ?? null,
           contextValue: await contextFactory(),
         };
@@ -79,8 +82,7 @@ export function serveSockets(
   );
 
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const { pathname } = new URL(request.url ?? '/', 'http://server');
-    if (pathname !== GRAPHQL_PATH) return refuse(socket, '404 Not Found');
+    if (pathOf(request) !== GRAPHQL_PATH) return refuse(socket, '404 Not Found');
     if (!isAllowedOrigin(request, corsOrigins)) return refuse(socket, '403 Forbidden');
     sockets.handleUpgrade(request, socket, head, (ws) => sockets.emit('connection', ws, request));
   });
@@ -110,6 +112,18 @@ function isAllowedOrigin(request: IncomingMessage, allowed: string[]): boolean {
   return URL.parse(origin)?.host === host;
 }
 
+/** A syntax error is an answer to this one operation; thrown, it would end the connection with all its subscriptions. */
+function parsed<T>(parse: () => T): T | GraphQLError {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof GraphQLError) return error;
+    throw error;
+  }
+}
+
 function refuse(socket: Duplex, status: string): void {
+  // Nobody else listens on it any more, and an error that nobody hears ends the process.
+  socket.on('error', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

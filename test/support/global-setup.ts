@@ -9,6 +9,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** A file with an embedded database that has all migrations: starting from it is six times faster. */
     snapshot: string;
+    /** URL of a PostgreSQL whose database `template` has all migrations; null where the suite runs on the embedded one. */
+    postgres: string | null;
   }
 }
 
@@ -23,5 +25,6 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   await writeFile(snapshot, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()));
   await pglite.close();
   provide('snapshot', snapshot);
+  provide('postgres', null);
   return () => rm(folder, { recursive: true, force: true });
 }

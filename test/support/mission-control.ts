@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import pg from 'pg';
 import { inject } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
@@ -26,15 +28,17 @@ export const ADMIN_TOKEN = 'test-admin-token-that-is-long-enough';
  */
 export async function startMissionControl(settings: Record<string, string> = {}): Promise<MissionControl> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
+  const postgres = inject('postgres');
   const config = readConfig({
     PORT: '0',
     DATA_DIR: folder,
     ADMIN_TOKEN,
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
+    ...(postgres !== null && { DATABASE_URL: await newDatabase(postgres), SECRET_KEY }),
     ...settings,
   });
-  const snapshot = config.databaseUrl === null ? await openAsBlob() : undefined;
-  const server: Server = await startServer(config, createLog(config.logLevel), snapshot ? { snapshot } : {});
+  const options = config.databaseUrl === null ? { snapshot: await openSnapshot() } : {};
+  const server: Server = await startServer(config, createLog(config.logLevel), options);
   return {
     url: server.url,
     prisma: server.fleet.database.prisma,
@@ -47,6 +51,18 @@ export async function startMissionControl(settings: Record<string, string> = {})
   };
 }
 
-async function openAsBlob(): Promise<Blob> {
+const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
+
+/** A database of the test's own, with all migrations. */
+async function newDatabase(postgres: string): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  const client = new pg.Client({ connectionString: `${postgres}/postgres` });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${name} TEMPLATE template`);
+  await client.end();
+  return `${postgres}/${name}`;
+}
+
+async function openSnapshot(): Promise<Blob> {
   return new Blob([new Uint8Array(await readFile(inject('snapshot')))]);
 }

@@ -1,0 +1,55 @@
+import { access, constants, mkdir, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+
+const ARGUMENTS = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/**
+ * A headless Chromium with a profile of its own, which goes with it.
+ * @throws when there is none, with what to do
+ */
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = process.env.CHROMIUM_PATH || '/usr/bin/chromium';
+  await access(executablePath, constants.X_OK).catch(() => {
+    throw new Error(
+      `There is no Chromium at ${executablePath}. Install one (Debian: apt-get install chromium), or set CHROMIUM_PATH.`,
+    );
+  });
+  return chromium.launch({ executablePath, args: ARGUMENTS });
+}
+
+/** What went wrong on the pages, growing: errors on the console, exceptions, requests to any other server. */
+export function watch(context: BrowserContext, ownUrl: string): string[] {
+  const problems: string[] = [];
+  const { host: ownHost } = new URL(ownUrl);
+  const check = (url: string): void => {
+    const { host, protocol } = new URL(url);
+    if (protocol !== 'data:' && protocol !== 'blob:' && host !== ownHost) problems.push(`a request to ${url}`);
+  };
+  context.on('request', (request) => check(request.url()));
+  context.on('requestfailed', (request) => problems.push(`${request.url()} failed: ${request.failure()?.errorText}`));
+  context.on('console', (message) => {
+    if (message.type() === 'error') problems.push(`on the console: ${message.text()}`);
+  });
+  context.on('weberror', (error) => problems.push(`an exception: ${error.error().stack}`));
+  context.on('page', (page) => page.on('websocket', (socket) => check(socket.url())));
+  return problems;
+}
+
+/** Where pictures go: SCREENSHOTS_DIR, else a new temporary folder. */
+export async function makeScreenshotsFolder(): Promise<string> {
+  const folder = process.env.SCREENSHOTS_DIR;
+  if (!folder) return mkdtemp(path.join(tmpdir(), 'mission-control-screenshots-'));
+  await mkdir(folder, { recursive: true });
+  return folder;
+}

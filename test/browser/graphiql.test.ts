@@ -1,0 +1,162 @@
+import path from 'node:path';
+import type { Browser, BrowserContext } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
+import { ADMIN_TOKEN, type MissionControl, startMissionControl } from '../support/mission-control.ts';
+import { launchChromium, makeScreenshotsFolder, watch } from './chromium.ts';
+import { GraphiQL } from './graphiql.ts';
+
+let server: MissionControl;
+let gateway: Simulator;
+let browser: Browser;
+let screenshots: string;
+
+beforeAll(async () => {
+  browser = await launchChromium();
+  screenshots = await makeScreenshotsFolder();
+  process.stdout.write(`Screenshots are in ${screenshots}\n`);
+});
+
+afterAll(() => browser?.close());
+
+let context: BrowserContext;
+let problems: string[];
+
+beforeEach(async () => {
+  server = await startMissionControl();
+  gateway = await startSimulator({ agents: 'live' });
+  context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  problems = watch(context, server.url);
+});
+
+afterEach(async () => {
+  await context.close();
+  await server.stop();
+  await gateway.stop();
+});
+
+test.for(['light', 'dark'] as const)('the main job, in a %s window', async (colorScheme) => {
+  const shoot = (name: string) =>
+    graphiql.page.screenshot({ path: path.join(screenshots, `${name}-${colorScheme}.png`), animations: 'disabled' });
+  await context.close();
+  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme });
+  problems = watch(context, server.url);
+
+  const graphiql = await GraphiQL.open(context, server.url);
+  await graphiql.resultWith('Put your token into the Headers pane');
+  await shoot('1-welcome');
+
+  await graphiql.enterToken(ADMIN_TOKEN);
+  await graphiql.resultWith('The token is good');
+  await graphiql.run();
+  await graphiql.resultWith('"kind": "OPERATOR"', '"role": "OWNER"');
+  await shoot('2-query');
+
+  await graphiql.openTab('AddGateway');
+  const example = await graphiql.query();
+  await graphiql.replaceQuery(
+    example
+      .replace('ws://127.0.0.1:18789', gateway.url)
+      .replace('GATEWAY-TOKEN', gateway.token)
+      .replace('~/.openclaw', gateway.stateDir),
+  );
+  await graphiql.run('AddGateway');
+  const made = JSON.parse(await graphiql.resultWith('"__typename": "Gateway"'));
+  await shoot('3-mutation');
+
+  await graphiql.openTab('Live');
+  const socket = graphiql.page.waitForEvent('websocket');
+  await graphiql.run();
+  await (await socket).waitForEvent('framesent', ({ payload }) => payload.includes('"subscribe"'));
+  const board = await addBoard(server.owner, made.data.createGateway.id);
+  await addAgent(server.owner, board.id, 'Wanda');
+  const live = JSON.parse(await graphiql.resultWith('Wanda', 'CREATED', 'REGISTER', 'WAKE', 'HEARTBEAT'));
+  expect(live.data.agentEvents.at >= live.earlier.at(-1).agentEvents.at).toBe(true);
+  await shoot('4-subscription');
+
+  await graphiql.openTab('Fleet');
+  await graphiql.run();
+  await graphiql.resultWith('"totalCount": 2', '"name": "Wanda"');
+  await graphiql.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
+  await graphiql.page.getByText('Root Types').waitFor();
+  await shoot('5-documentation');
+  expect(problems).toEqual([]);
+});
+
+test('each operation is sent with the headers of its moment, also over WebSocket', async () => {
+  await addGateway(server.owner, gateway);
+  const graphiql = await GraphiQL.open(context, server.url);
+  await graphiql.enterToken(ADMIN_TOKEN);
+  await graphiql.resultWith('The token is good');
+  await graphiql.openTab('Live');
+  await graphiql.replaceQuery('subscription { agentEvents(since: "2000-01-01T00:00:00Z") { type } }');
+  await graphiql.run();
+  await graphiql.resultWith('CREATED');
+  await graphiql.stop();
+
+  await graphiql.replaceHeaders({ Authorization: 'Bearer mistyped' });
+  await graphiql.run();
+  await graphiql.resultWith('The server does not know the token in the Headers pane.');
+
+  await graphiql.replaceHeaders({ authorization: `Bearer ${ADMIN_TOKEN}` });
+  await graphiql.run();
+  await graphiql.resultWith('CREATED');
+  await graphiql.stop();
+
+  await graphiql.replaceHeaders({ Authorization: '' });
+  await graphiql.run();
+  await graphiql.resultWith('Put your token into the Headers pane');
+  expect(problems).toEqual([]);
+});
+
+test('a subscription that the server refuses or ends says why', async () => {
+  const graphiql = await GraphiQL.open(context, server.url);
+  await graphiql.enterToken(ADMIN_TOKEN);
+  await graphiql.resultWith('The token is good');
+  await graphiql.openTab('Live');
+  await graphiql.replaceQuery('subscription { agentEvents(after: "nonsense") { type } }');
+  await graphiql.run();
+  await graphiql.resultWith('"errors"', 'after');
+
+  const socket = graphiql.page.waitForEvent('websocket');
+  await graphiql.replaceQuery('subscription { agentEvents { type } }');
+  await graphiql.run();
+  await (await socket).waitForEvent('framesent', ({ payload }) => payload.includes('"subscribe"'));
+  await server.stop();
+  await graphiql.resultWith('The connection has ended (1012');
+  expect(problems).toEqual([]);
+});
+
+test('the token is asked for once: for all tabs, new ones, and after a reload', async () => {
+  const graphiql = await GraphiQL.open(context, server.url);
+  await graphiql.enterToken(ADMIN_TOKEN);
+  await graphiql.resultWith('The token is good');
+  await graphiql.openTab('Fleet');
+  await graphiql.run();
+  await graphiql.resultWith('"totalCount": 0');
+
+  await graphiql.page.getByRole('button', { name: 'New tab' }).click();
+  await graphiql.replaceQuery('query Mine { viewer { role } }');
+  await graphiql.run();
+  await graphiql.resultWith('OWNER');
+  await graphiql.page.getByRole('tab', { name: 'Mine' }).waitFor();
+  const tabs = await graphiql.tabs();
+
+  await graphiql.reload();
+  expect(await graphiql.headers()).toContain(ADMIN_TOKEN);
+  expect(await graphiql.tabs()).toEqual(tabs);
+  await graphiql.run();
+  await graphiql.resultWith('OWNER');
+  expect(problems).toEqual([]);
+});
+
+test('the editor completes fields from the schema', async () => {
+  const graphiql = await GraphiQL.open(context, server.url);
+  await graphiql.enterToken(ADMIN_TOKEN);
+  await graphiql.resultWith('The token is good');
+  await graphiql.replaceQuery('{ vie');
+  await graphiql.page.keyboard.press('Control+Space');
+  await graphiql.page.getByRole('option', { name: /^viewer/ }).waitFor();
+  expect(problems).toEqual([]);
+});
