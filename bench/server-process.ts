@@ -8,7 +8,7 @@ export interface ServerProcess {
   url: string;
   /** From the start of the process until /readyz answered 200. */
   readyMs: number;
-  /** Ends it as an operator does, and everything that it started. */
+  /** Ends it as a service manager does. */
   stop(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ const POLL_MS = 5;
 /** Starts a server and waits until it is ready. It says on stdout where it listens. */
 export async function startServerProcess({ program, args, cwd, env }: Command): Promise<ServerProcess> {
   const started = performance.now();
-  // In a group of its own: npm does not pass every signal on.
+  // In a group of its own, so that all of it can be ended.
   const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   let output = '';
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
@@ -58,7 +58,8 @@ export async function startServerProcess({ program, args, cwd, env }: Command): 
     url,
     readyMs: performance.now() - started,
     async stop() {
-      signal(child, 'SIGTERM');
+      // npm passes it on; to the whole group it would come twice, and a second signal ends the server at once.
+      child.kill('SIGTERM');
       await Promise.race([exited, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
       signal(child, 'SIGKILL');
       await exited;

@@ -23,6 +23,7 @@ const TIME_SCALE = 60;
 /** Heartbeats of workers: 3 s on the simulated gateway; on a real one the usual 5 min, since each one calls its model. */
 const SIMULATED_HEARTBEAT_SECONDS = 180;
 const REAL_HEARTBEAT_SECONDS = 300;
+const SAME_SIGNAL_MS = 500;
 /** In milliseconds, as measured on OpenClaw 2026.9.6. */
 const REAL_DELAYS = { request: 3, applyConfig: 600, deleteAgent: 1500, model: 700 };
 /** Not every change of a connection, or of a try that failed, is an event. */
@@ -30,9 +31,12 @@ const READ_EVERY_MS = 1_000;
 
 const options = optionsOrExit();
 const ending = new AbortController();
+let endingSince = 0;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
-    if (ending.signal.aborted) process.exit(130);
+    // Ctrl-C under npm comes twice: from the terminal, and passed on by npm.
+    if (ending.signal.aborted && Date.now() - endingSince > SAME_SIGNAL_MS) process.exit(130);
+    endingSince ||= Date.now();
     ending.abort();
   });
 // Whoever reads this has gone.

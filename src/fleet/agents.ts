@@ -17,6 +17,7 @@ import {
   ValidationError,
 } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
+import { literally } from './like.ts';
 import { createOnce } from './once.ts';
 import { isId, name, parseInput, uuid } from './validation.ts';
 
@@ -39,7 +40,7 @@ const createAgentInput = z.object({
 export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown): Promise<Agent> {
   const input = parseInput(createAgentInput, given);
   const boardId = input.boardId ?? (viewer.kind === 'AGENT' ? viewer.boardId : null);
-  if (!boardId) throw new ValidationError([{ path: 'input.boardId', message: 'is required: every agent has a board' }]);
+  if (boardId === null) throw new ValidationError([{ path: 'input.boardId', message: 'is required: every agent has a board' }]);
   const board = await findBoard(fleet, viewer, boardId);
   authorize(viewer, 'createAgent', { boardId: board.id });
   const isLead = input.isBoardLead ?? false;
@@ -99,7 +100,7 @@ async function refuseTakenPlace(tx: Db, board: Board, agentName: string, isLead:
     where: {
       boardId: board.id,
       deletionRequestedAt: null,
-      OR: [{ name: { equals: agentName, mode: 'insensitive' } }, ...(isLead ? [{ kind: 'BOARD_LEAD' as const }] : [])],
+      OR: [{ name: { equals: literally(agentName), mode: 'insensitive' } }, ...(isLead ? [{ kind: 'BOARD_LEAD' as const }] : [])],
     },
     select: { id: true, name: true, kind: true },
   });

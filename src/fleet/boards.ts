@@ -10,7 +10,7 @@ import { NotFoundError } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
 import { findGateway } from './gateways.ts';
 import { createOnce } from './once.ts';
-import { isId, json, line, name, parseInput, text, uuid } from './validation.ts';
+import { instant, isId, json, line, name, parseInput, text, uuid } from './validation.ts';
 
 const createBoardInput = z.object({
   id: uuid.nullish(),
@@ -26,7 +26,7 @@ const createBoardInput = z.object({
   boardType: line(40).nullish(),
   objective: text(10_000).nullish(),
   successMetrics: json(20_000, 10).nullish(),
-  targetDate: z.date().nullish(),
+  targetDate: instant.nullish(),
   maxAgents: z.int().min(0, 'must not be negative').max(1_000, 'must be at most 1000').nullish(),
   lead: z.object({ name: name.nullish(), identityProfile: identityProfileInput.nullish() }).nullish(),
 });

@@ -20,8 +20,11 @@ const gatewayUrl = z
   });
 
 function urlProblem(text: string): string | null {
+  // URL.parse leaves out or encodes what the rest of the world takes as it is.
+  if (/[\p{Cc}\s]/u.test(text)) return 'must not have spaces or control characters';
+  if (!text.isWellFormed()) return 'must be valid Unicode';
   const url = URL.parse(text);
-  if (!url || (url.protocol !== 'ws:' && url.protocol !== 'wss:')) return 'must be a ws:// or wss:// URL';
+  if (!url || !/^wss?:\/\//.test(text)) return 'must be a ws:// or wss:// URL';
   if (url.username || url.password) return 'must not contain credentials; give the token in input.token';
   if (url.hash) return 'must not have a fragment (#…)';
   return null;
@@ -31,7 +34,7 @@ const createGatewayInput = z.object({
   id: uuid.nullish(),
   name,
   url: gatewayUrl,
-  token: z.string().min(1, 'must not be empty; leave it out for a gateway without one').max(4_000).nullish(),
+  token: z.string().min(1, 'must not be empty; leave it out for a gateway without one').max(4_000, 'must have at most 4000 characters').nullish(),
   workspaceRoot: line(500).refine(
     (path) => /^(\/|~|[A-Za-z]:[\\/])/.test(path),
     'must be an absolute path on the gateway, or begin with ~',

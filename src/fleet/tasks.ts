@@ -72,7 +72,7 @@ export async function updateTask(fleet: Fleet, viewer: Viewer, given: unknown): 
   authorize(viewer, 'updateTask', { task });
   if (assigneeId !== undefined) authorize(viewer, 'assignTask', { task });
   return fleet.database.prisma.$transaction(async (tx) => {
-    if (assigneeId) await requireAgentOfBoard(tx, task.boardId, assigneeId);
+    if (assigneeId !== undefined && assigneeId !== null) await requireAgentOfBoard(tx, task.boardId, assigneeId);
     const [updated] = await tx.task.updateManyAndReturn({
       where: { id: task.id },
       data: { ...definedOf(changes), ...(assigneeId !== undefined && { assigneeId }) },

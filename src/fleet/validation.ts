@@ -28,17 +28,27 @@ export const uuid = z.uuid('must be a UUID');
 
 /** Any JSON value within bounds that keep a row and a document readable. */
 export const json = (longest: number, deepest: number) =>
-  z.json().superRefine((value, context) => {
-    if (JSON.stringify(value).length > longest)
-      context.addIssue({ code: 'custom', message: `must have at most ${longest} characters as JSON` });
-    if (depthOf(value) > deepest)
-      context.addIssue({ code: 'custom', message: `must be at most ${deepest} levels deep` });
-  });
+  z
+    .unknown()
+    // First, and no further than asked: everything else goes through the value level by level, and would overflow.
+    .refine((value) => !isDeeperThan(deepest, value), { error: `must be at most ${deepest} levels deep`, abort: true })
+    .pipe(z.json())
+    .superRefine((value, context) => {
+      const encoded = JSON.stringify(value);
+      const refuse = (message: string) => context.addIssue({ code: 'custom', message });
+      if (encoded.length > longest) refuse(`must have at most ${longest} characters as JSON`);
+      // PostgreSQL's jsonb takes neither; JSON.stringify writes both, and only them, as these escapes.
+      if (/(?<!\\)(\\\\)*\\u0000/.test(encoded)) refuse('must not have NUL characters');
+      if (/(?<!\\)(\\\\)*\\ud[89a-f]/.test(encoded)) refuse('must be valid Unicode');
+    });
 
-function depthOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
 }
+
+/** An instant that PostgreSQL has too: there is no year 0. */
+export const instant = z.date().min(new Date('0001-01-01T00:00:00Z'), 'must be in the year 1 or later');
 
 /**
  * The input in the form that `schema` gives it.
