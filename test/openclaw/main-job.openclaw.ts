@@ -5,6 +5,7 @@ import { GatewayConnection } from '../../src/gateway/connection.ts';
 import { findHeartbeatJob, getScratch } from '../../src/gateway/cron.ts';
 import { listSessions } from '../../src/gateway/sessions.ts';
 import { graphql } from '../../src/generated/client/gql.ts';
+import { agentTokenIn } from '../../src/provisioning/tokens.ts';
 import { curlBlocks } from '../support/curl-blocks.ts';
 import { AgentEvents, DeleteAgent, Heartbeat, ReadAgent } from '../support/documents.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
@@ -90,7 +91,7 @@ describe('the main job on a real OpenClaw gateway', () => {
     expect(sessions).toContainEqual(expect.objectContaining({ key: worker.sessionKey, label: 'Wanda' }));
 
     const file = await readFile(path.join(worker.workspacePath, 'AGENTS.md'), 'utf8');
-    const token = /^MISSION_CONTROL_TOKEN=(\S+)$/m.exec(file)?.[1] ?? '';
+    const token = agentTokenIn(file) ?? '';
     const before = live.received.length;
     const { heartbeat } = await mc.as(token).run(Heartbeat, { input: { status: 'ACTIVE' } });
     const answeredAt = performance.now();
@@ -109,6 +110,33 @@ describe('the main job on a real OpenClaw gateway', () => {
     await expect(stat(worker.workspacePath)).rejects.toThrow('ENOENT');
     await live.stop();
   }, 180_000);
+
+  it('finishes by itself what was under way when the gateway was killed', async () => {
+    const { id: gatewayId } = await addGateway(mc.owner, openclaw, 'Killed half way');
+    const board = await addBoard(mc.owner, gatewayId, { name: 'Killed half way' });
+    const live = mc.owner.subscribe(AgentEvents);
+    await live.connected;
+    const workers = await Promise.all(
+      Array.from({ length: 5 }, (_, index) => addAgent(mc.owner, board.id, `Worker ${index + 1}`)),
+    );
+    const ids = workers.map((worker) => worker.id);
+    await live.first(
+      ({ agentEvents: { agentId, step } }) => ids.includes(agentId) && step?.name === 'ISSUE_TOKEN',
+      60_000,
+    );
+    await openclaw.kill();
+    await openclaw.start();
+    for (const id of ids) await provisioned(mc.owner, id, 30_000);
+
+    const config = (await openclaw.readConfig()) as { agents: { entries: Record<string, object> } };
+    for (const { id, openclawAgentId, workspacePath } of workers) {
+      expect(Object.keys(config.agents.entries)).toContain(openclawAgentId);
+      const token = agentTokenIn(await readFile(path.join(workspacePath, 'AGENTS.md'), 'utf8')) ?? '';
+      const { heartbeat } = await mc.as(token).run(Heartbeat, { input: {} });
+      expect(heartbeat).toMatchObject({ __typename: 'Agent', id });
+    }
+    await live.stop();
+  }, 300_000);
 });
 
 const Documents = graphql(`
