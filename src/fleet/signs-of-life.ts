@@ -17,6 +17,9 @@ interface Seen {
   previousLiveness: Liveness;
 }
 
+/** How soon the same sign of an agent is written again. */
+const SAME_SIGN_MS = 1_000;
+
 /**
  * Turns runs that are seen at gateways into the status of agents: one that works is ACTIVE although it told nobody,
  * and IDLE when its run has ended.
@@ -26,6 +29,8 @@ export class SignsOfLife {
   readonly #log: Log;
   /** Per gateway what was seen and is not written yet, by the agent's id there: the latest counts. */
   readonly #unwritten = new Map<string, Map<string, Sign>>();
+  /** The latest sign of each agent: one run is told several times over. */
+  readonly #latest = new Map<string, Sign>();
   #writing: Promise<void> | null = null;
 
   constructor(database: Database, log: Log) {
@@ -35,7 +40,8 @@ export class SignsOfLife {
 
   /** Takes what a gateway's events have told. */
   see(gatewayId: string, facts: Fact[]): void {
-    const signs = facts.filter((fact) => fact.kind === 'run-started' || fact.kind === 'run-ended').filter(isSign);
+    const runs = facts.filter((fact) => fact.kind === 'run-started' || fact.kind === 'run-ended');
+    const signs = runs.filter((sign) => isSign(sign) && this.#isNews(gatewayId, sign));
     if (signs.length === 0) return;
     const ofGateway = this.#unwritten.get(gatewayId) ?? new Map<string, Sign>();
     this.#unwritten.set(gatewayId, ofGateway);
@@ -43,6 +49,15 @@ export class SignsOfLife {
     this.#writing ??= this.#writeAll().finally(() => {
       this.#writing = null;
     });
+  }
+
+  /** Whether it says something else than the sign before, or the same again a second later. */
+  #isNews(gatewayId: string, sign: Sign): boolean {
+    const key = `${gatewayId} ${sign.agentId}`;
+    const before = this.#latest.get(key);
+    if (before?.kind === sign.kind && sign.at.getTime() - before.at.getTime() < SAME_SIGN_MS) return false;
+    this.#latest.set(key, sign);
+    return true;
   }
 
   async stop(): Promise<void> {
