@@ -119,7 +119,7 @@ export default {
         viaOnly: { dependencyTypesNot: ['type-only'] },
       },
     ),
-    rule('resolvable', 'What is imported exists.', {}, { couldNotResolve: true }),
+    rule('resolvable', 'What is imported exists.', { pathNot: '^src/generated/' }, { couldNotResolve: true }),
   ],
   required: [
     {
