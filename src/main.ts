@@ -8,26 +8,44 @@ import { startServer } from './server.ts';
 try {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
-  const server = await startServer(config, log);
-  announce(server);
+  const starting = startServer(config, log);
 
   let stopping = false;
   const stop = () => {
     if (stopping) process.exit(1);
     stopping = true;
-    server.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.fatal({ err: error }, 'cannot stop cleanly');
-        process.exit(1);
-      },
-    );
+    starting
+      .then((server) => server.stop())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fatal({ err: error }, 'cannot stop cleanly');
+          process.exit(1);
+        },
+      );
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  if (process.env.npm_lifecycle_event !== undefined) whenParentEnds(() => stopping || stop());
+  // Also when it is to stop again already: a token that was made now is shown only here.
+  announce(await starting);
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exit(1);
+}
+
+/**
+ * A signal to `npm start` ends npm and the shell that it runs this in, and does not come through to here: the end of
+ * that shell is the sign.
+ */
+function whenParentEnds(act: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    act();
+  }, 250);
+  timer.unref();
 }
 
 function announce({ url, database, firstToken }: { url: string; database: string; firstToken: string | null }): void {
