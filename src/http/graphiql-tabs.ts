@@ -41,7 +41,7 @@ mutation AddGateway {
   }
 }
 
-# How the connection is, and what to do if it is not.
+# Is it connected? If not: the hint says what to do.
 query Gateways {
   gateways {
     nodes {

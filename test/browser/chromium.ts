@@ -33,17 +33,23 @@ export function watch(context: BrowserContext, ownUrl: string): string[] {
   const problems: string[] = [];
   const { host: ownHost } = new URL(ownUrl);
   const check = (url: string): void => {
-    const { host, protocol } = new URL(url);
-    if (protocol !== 'data:' && protocol !== 'blob:' && host !== ownHost) problems.push(`a request to ${url}`);
+    if (leavesThePage(url) && new URL(url).host !== ownHost) problems.push(`a request to ${url}`);
   };
   context.on('request', (request) => check(request.url()));
-  context.on('requestfailed', (request) => problems.push(`${request.url()} failed: ${request.failure()?.errorText}`));
+  context.on('requestfailed', (request) => {
+    const url = request.url();
+    if (leavesThePage(url)) problems.push(`${url} failed: ${request.failure()?.errorText}`);
+  });
   context.on('console', (message) => {
     if (message.type() === 'error') problems.push(`on the console: ${message.text()}`);
   });
   context.on('weberror', (error) => problems.push(`an exception: ${error.error().stack}`));
   context.on('page', (page) => page.on('websocket', (socket) => check(socket.url())));
   return problems;
+}
+
+function leavesThePage(url: string): boolean {
+  return !/^(data|blob):/.test(url);
 }
 
 /** Where pictures go: SCREENSHOTS_DIR, else a new temporary folder. */

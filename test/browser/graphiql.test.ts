@@ -8,6 +8,7 @@ import { launchChromium, makeScreenshotsFolder, watch } from './chromium.ts';
 import { GraphiQL } from './graphiql.ts';
 
 let server: MissionControl;
+let stopped: Promise<void> | null;
 let gateway: Simulator;
 let browser: Browser;
 let screenshots: string;
@@ -25,6 +26,7 @@ let problems: string[];
 
 beforeEach(async () => {
   server = await startMissionControl();
+  stopped = null;
   gateway = await startSimulator({ agents: 'live' });
   context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   problems = watch(context, server.url);
@@ -32,9 +34,15 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await context.close();
-  await server.stop();
+  await stopServer();
   await gateway.stop();
 });
+
+/** Once, at the latest when the test is over. */
+function stopServer(): Promise<void> {
+  stopped ??= server.stop();
+  return stopped;
+}
 
 test.for(['light', 'dark'] as const)('the main job, in a %s window', async (colorScheme) => {
   const shoot = (name: string) =>
@@ -66,9 +74,7 @@ test.for(['light', 'dark'] as const)('the main job, in a %s window', async (colo
   await shoot('3-mutation');
 
   await graphiql.openTab('Live');
-  const socket = graphiql.page.waitForEvent('websocket');
-  await graphiql.run();
-  await (await socket).waitForEvent('framesent', ({ payload }) => payload.includes('"subscribe"'));
+  await graphiql.subscribe();
   const board = await addBoard(server.owner, made.data.createGateway.id);
   await addAgent(server.owner, board.id, 'Wanda');
   const live = JSON.parse(await graphiql.resultWith('Wanda', 'CREATED', 'REGISTER', 'WAKE', 'HEARTBEAT'));
@@ -119,11 +125,9 @@ test('a subscription that the server refuses or ends says why', async () => {
   await graphiql.run();
   await graphiql.resultWith('"errors"', 'after');
 
-  const socket = graphiql.page.waitForEvent('websocket');
   await graphiql.replaceQuery('subscription { agentEvents { type } }');
-  await graphiql.run();
-  await (await socket).waitForEvent('framesent', ({ payload }) => payload.includes('"subscribe"'));
-  await server.stop();
+  await graphiql.subscribe();
+  await stopServer();
   await graphiql.resultWith('The connection has ended (1012');
   expect(problems).toEqual([]);
 });
@@ -156,6 +160,7 @@ test('the editor completes fields from the schema', async () => {
   await graphiql.enterToken(ADMIN_TOKEN);
   await graphiql.resultWith('The token is good');
   await graphiql.replaceQuery('{ vie');
+  await graphiql.page.keyboard.press('Control+End');
   await graphiql.page.keyboard.press('Control+Space');
   await graphiql.page.getByRole('option', { name: /^viewer/ }).waitFor();
   expect(problems).toEqual([]);
