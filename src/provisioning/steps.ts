@@ -19,7 +19,8 @@ export async function recordStep(
     durationMs: number | null;
   },
 ): Promise<void> {
-  const { name, outcome, detail, startedAt, durationMs } = step;
+  const { name, outcome, detail, startedAt } = step;
+  const durationMs = step.durationMs === null ? null : Math.round(step.durationMs * 10) / 10;
   await db.$executeRaw`
     WITH step AS (
       INSERT INTO "ProvisioningStep" ("agentId", name, outcome, detail, "startedAt", "durationMs")
