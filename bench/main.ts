@@ -1,4 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Bench, markdownOf, resultOf } from './bench.ts';
@@ -14,6 +16,11 @@ const FLOOR = 0.7;
 const RESULTS = path.join(import.meta.dirname, 'results');
 
 const { names, short } = argumentsOrExit();
+// All that the benches make is in here, and goes with it, also when they are broken off.
+const folder = mkdtempSync(path.join(tmpdir(), 'mission-control-bench-'));
+process.env.TMPDIR = folder;
+process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
 let isBad = false;
 for (const bench of BENCHES) {
   if (names.length > 0 && !names.includes(bench.name)) continue;

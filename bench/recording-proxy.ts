@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket, { WebSocketServer } from 'ws';
 
 export interface RecordedRequest {
@@ -17,11 +18,18 @@ export interface RecordingProxy {
   stop(): Promise<void>;
 }
 
-/** Stands between a client and a gateway, passes everything on as it is, and notes the requests. */
-export async function startRecordingProxy(gatewayUrl: string): Promise<RecordingProxy> {
+/** How long a request keeps the gateway's one thread busy, in milliseconds. */
+export type ServiceTime = (method: string, params: Record<string, unknown>) => number;
+
+/**
+ * Stands between a client and a gateway, passes everything on as it is, and notes the requests.
+ * @param serviceTime for a simulated gateway, which does everything at once: requests then wait for each other
+ */
+export async function startRecordingProxy(gatewayUrl: string, serviceTime?: ServiceTime): Promise<RecordingProxy> {
   let requests = new Map<string, RecordedRequest>();
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, maxPayload: 64 * 2 ** 20 });
   let connections = 0;
+  let served: Promise<unknown> = Promise.resolve();
 
   server.on('connection', (client) => {
     const connection = ++connections;
@@ -36,8 +44,12 @@ export async function startRecordingProxy(gatewayUrl: string): Promise<Recording
           at: performance.now(),
           durationMs: null,
         });
-      if (gateway.readyState === WebSocket.OPEN) gateway.send(text);
-      else waiting.push(text);
+      const pass = () => {
+        if (gateway.readyState === WebSocket.OPEN) gateway.send(text);
+        else waiting.push(text);
+      };
+      if (!serviceTime) pass();
+      else served = served.then(() => sleep(serviceTime(frame.method ?? '', frame.params ?? {}))).then(pass);
     });
     gateway.on('open', () => {
       for (const text of waiting.splice(0)) gateway.send(text);
@@ -78,6 +90,7 @@ interface Frame {
   type?: string;
   id?: string;
   method?: string;
+  params?: Record<string, unknown>;
 }
 
 function frameOf(text: string): Frame {

@@ -28,12 +28,15 @@ const POLL_MS = 5;
 /** Starts a server and waits until it is ready. It says on stdout where it listens. */
 export async function startServerProcess({ program, args, cwd, env }: Command): Promise<ServerProcess> {
   const started = performance.now();
-  // In a group of its own, so that all of it can be ended.
+  // In a group of its own: npm passes signals on to its shell only, and the server would go on.
   const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const killAtExit = () => signal(child, 'SIGKILL');
+  process.on('exit', killAtExit);
   let output = '';
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const url = await new Promise<string>((resolve, reject) => {
     const fail = (why: string) => {
+      clearTimeout(timer);
       signal(child, 'SIGKILL');
       reject(new Error(`The server ${why}:\n${output.slice(-2000)}`));
     };
@@ -43,26 +46,25 @@ export async function startServerProcess({ program, args, cwd, env }: Command): 
       const found = /"msg":"listening","url":"([^"]+)"/.exec(output)?.[1];
       if (!found) return;
       clearTimeout(timer);
+      child.off('exit', onExit);
       resolve(found);
     };
+    const onExit = (code: number | null) => fail(`ended with ${code}`);
     child.stdout.on('data', read);
     child.stderr.on('data', read);
     child.once('error', (error) => fail(error.message));
-    child.once('exit', (code) => {
-      clearTimeout(timer);
-      fail(`ended with ${code}`);
-    });
+    child.once('exit', onExit);
   });
   while (!(await isReady(url))) await sleep(POLL_MS);
   return {
     url,
     readyMs: performance.now() - started,
     async stop() {
-      // npm passes it on; to the whole group it would come twice, and a second signal ends the server at once.
-      child.kill('SIGTERM');
+      signal(child, 'SIGTERM');
       await Promise.race([exited, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
       signal(child, 'SIGKILL');
       await exited;
+      process.off('exit', killAtExit);
     },
   };
 }

@@ -94,7 +94,8 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
     async stop() {
       await sockets.close();
       await feed.stop();
-      await http.close(STOP_TIMEOUT_MS);
+      // Requests and steps that are under way finish side by side, within the same time.
+      await Promise.all([http.close(STOP_TIMEOUT_MS), queue.stop()]);
       await parts.disposeAsync();
     },
   };

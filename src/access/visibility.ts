@@ -1,7 +1,8 @@
 import type { Prisma } from '../generated/prisma/client.ts';
 import type { Viewer } from './viewer.ts';
 
-// What a viewer can see. Anything else is, for them, not there. Pure: conditions for queries.
+// What a viewer can see. Anything else is, for them, not there. Pure: conditions for queries. A condition on the id is
+// in AND, so that it stays beside an id that a query asks for.
 
 /** Agents that lists show: an agent on its way out is not among them. */
 export function listedAgents(viewer: Viewer): Prisma.AgentWhereInput {
@@ -22,7 +23,7 @@ export function visibleBoards(viewer: Viewer): Prisma.BoardWhereInput {
   if (viewer.kind === 'OPERATOR') return { organizationId };
   return viewer.boardId === null
     ? { organizationId, gatewayId: viewer.gatewayId }
-    : { organizationId, id: viewer.boardId };
+    : { organizationId, AND: { id: viewer.boardId } };
 }
 
 export function visibleTasks(viewer: Viewer): Prisma.TaskWhereInput {
@@ -33,7 +34,7 @@ export function visibleTasks(viewer: Viewer): Prisma.TaskWhereInput {
 export function visibleGateways(viewer: Viewer): Prisma.GatewayWhereInput {
   const { organizationId } = viewer;
   if (viewer.kind === 'OPERATOR') return { organizationId };
-  return { organizationId, id: viewer.agentKind === 'GATEWAY_MAIN' ? viewer.gatewayId : { in: [] } };
+  return { organizationId, AND: { id: viewer.agentKind === 'GATEWAY_MAIN' ? viewer.gatewayId : { in: [] } } };
 }
 
 /** Whether the viewer may be told of an event of this agent. */

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /**
@@ -34,15 +34,18 @@ export function lockFolder(folder: string): () => void {
   throw new Error(`The data folder ${folder} could not be locked: other processes keep taking it.`);
 }
 
+/** Made whole under another name first: a lock without its holder's name would be taken for one that is left over. */
 function createExclusively(file: string, content: string): boolean {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, content, { mode: 0o600 });
   try {
-    const descriptor = openSync(file, 'wx', 0o600);
-    writeSync(descriptor, content);
-    closeSync(descriptor);
+    linkSync(draft, file);
     return true;
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false;
     throw error;
+  } finally {
+    unlinkSync(draft);
   }
 }
 

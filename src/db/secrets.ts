@@ -30,7 +30,10 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
           `A stored secret was encrypted with the key ${id}, which is not in SECRET_KEY. Add that key to it.`,
         );
       const bytes = Buffer.from(body, 'base64url');
-      const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64url'));
+      // Without the length a forger could shorten the tag to 32 bits.
+      const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(nonce, 'base64url'), {
+        authTagLength: TAG_BYTES,
+      });
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
       return decipher.update(bytes.subarray(0, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
     },

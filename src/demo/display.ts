@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import type { AgentEvent, FleetView } from './fleet-view.ts';
-import { agentTable, eventLine, frame } from './table.ts';
+import { eventLine, frame, overview } from './table.ts';
 
 /** Where the demo shows itself. */
 export interface Display {
@@ -105,8 +105,8 @@ export class PlainLines implements Display {
   }
 
   summarize(): void {
-    const table = agentTable(this.#view, { now: new Date(), columns: 80, colours: false });
-    this.#out.write(`\n${table.join('\n')}\n\n`);
+    const lines = overview(this.#view, { now: new Date(), columns: 80, colours: false });
+    this.#out.write(`\n${lines.join('\n')}\n\n`);
   }
 
   finish(): void {

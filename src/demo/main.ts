@@ -91,28 +91,27 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   follow(api, since, view, display).catch(failed.reject);
   const heartbeatSeconds = options.gateway ? REAL_HEARTBEAT_SECONDS : SIMULATED_HEARTBEAT_SECONDS;
   let gatewayId: string | null = null;
+  const left: string[] = [];
   try {
     gatewayId = await createFleet(api, { gateway, heartbeatSeconds });
-    const watching = AbortSignal.any([
-      signal,
-      ...(options.seconds ? [AbortSignal.timeout(options.seconds * 1000)] : []),
-    ]);
-    await Promise.race([watch(api, gatewayId, view, watching), failed.promise]);
+    const limit = options.seconds === null ? [] : [AbortSignal.timeout(options.seconds * 1000)];
+    await Promise.race([watch(api, gatewayId, view, AbortSignal.any([signal, ...limit])), failed.promise]);
   } finally {
     display.finish();
     if (options.gateway && gatewayId) {
       say('Removing the agents from the gateway …');
-      const { left, main } = await removeAgents(api, gatewayId);
-      // Its server would make it anew.
+      const removed = await removeAgents(api, gatewayId);
+      // The server would make the main agent anew.
       await opened.disposeAsync();
-      if (main) await removeMainAgent(options.gateway, main, log).catch((error: Error) => left.push(error.message));
+      const main = removed.main && (await removeMainAgent(options.gateway, removed.main, log));
+      left.push(...removed.left, ...(main ? [main] : []));
       say(
-        left.length === 0 ? 'They are gone; their workspaces are in the trash of the gateway’s user.' : left.join('\n'),
+        left.length > 0 ? left.join('\n') : 'They are gone; their workspaces are in the trash of the gateway’s user.',
       );
     }
   }
   await opened.disposeAsync();
-  say('Ended. Nothing is left.');
+  say(left.length > 0 ? 'Ended.' : 'Ended. Nothing is left.');
 }
 
 /** A gateway in `folder` whose agents read their documents and report in, as real ones do. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deleteAgent } from '../gateway/agents.ts';
+import { GatewayError } from '../gateway/errors.ts';
 import { GatewayPool } from '../gateway/pool.ts';
 import type { Log } from '../log.ts';
 import { type Api, made } from './api.ts';
@@ -16,7 +17,7 @@ export interface MainAgent {
 
 /**
  * Deletes the agents of the board from a gateway that goes on without the demo.
- * @returns a sentence for each that is still there, and the main agent
+ * @returns a sentence for each that may still be there, and the main agent
  */
 export async function removeAgents(api: Api, gatewayId: string): Promise<{ left: string[]; main: MainAgent | null }> {
   const { gateway } = await api.ask(FLEET, { gatewayId });
@@ -36,22 +37,26 @@ async function gone(api: Api, id: string, deadline: number): Promise<string | nu
     const { name, openclawAgentId, provisioning } = agent;
     const failed = provisioning.phase === 'FAILED' || provisioning.phase === 'RETRYING';
     if (failed || Date.now() > deadline)
-      return `${name} (${openclawAgentId}) is still on the gateway: ${provisioning.lastError?.message ?? 'it takes too long.'}`;
+      return `${name} (${openclawAgentId}) may still be on the gateway: ${provisioning.lastError?.message ?? 'it takes too long.'}`;
     await sleep(POLL_MS);
   }
 }
 
-/** Deletes the main agent, when nothing looks after it any more. @throws GatewayError */
+/** Deletes the main agent, when nothing looks after it any more. @returns null, or a sentence when it may still be there */
 export async function removeMainAgent(
   gateway: { url: string; token: string | null },
   { openclawAgentId }: MainAgent,
   log: Log,
-): Promise<void> {
+): Promise<string | null> {
   const pool = new GatewayPool({ log, onInfo: () => undefined, onEvent: () => undefined });
   try {
     const connection = pool.open({ id: 'demo', ...gateway, tlsFingerprint: null, allowInsecureTls: false });
     await connection.ready();
     await deleteAgent(connection, { agentId: openclawAgentId });
+    return null;
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    return `Gateway agent (${openclawAgentId}) may still be on the gateway: ${error.message}`;
   } finally {
     await pool.closeAll();
   }

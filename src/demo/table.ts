@@ -42,10 +42,10 @@ const COLUMNS: Column[] = [
   },
 ];
 
-/** The table of the agents, what an operator should know about them, and below it the latest events that fit. */
+/** How everything stands, and below it the latest events that fit. */
 export function frame(view: FleetView, look: Look, lines: number): string[] {
   const { columns, colours } = look;
-  const top = [gatewayLine(view.gateway, look), '', ...agentTable(view, look), ...notes(view, columns), ''];
+  const top = [...overview(view, look), ''];
   const room = Math.max(0, Math.min(12, lines - top.length));
   const events = room === 0 ? [] : view.events.slice(-room);
   return [...top, ...events.map((event) => paint(cut(eventLine(view, event), columns), 'dim', colours))].slice(
@@ -54,8 +54,13 @@ export function frame(view: FleetView, look: Look, lines: number): string[] {
   );
 }
 
+/** How the gateway and the agents stand, and what an operator should know about them. */
+export function overview(view: FleetView, look: Look): string[] {
+  return [gatewayLine(view.gateway, look), '', ...agentTable(view, look), ...notes(view, look.columns)];
+}
+
 /** The agents, one a line, below the titles. */
-export function agentTable(view: FleetView, { now, columns, colours }: Look): string[] {
+function agentTable(view: FleetView, { now, columns, colours }: Look): string[] {
   const rows = view.agents.map((agent) => COLUMNS.map(({ cell }) => cell(agent, now)));
   const titles = COLUMNS.map(({ title }) => ({ text: title, colour: 'bold' as const }));
   return [titles, ...rows].map((cells) => {

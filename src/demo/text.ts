@@ -12,7 +12,7 @@ function columnsOf(grapheme: string): number {
 }
 
 /** How many columns a text without colours takes. */
-export function widthOf(text: string): number {
+function widthOf(text: string): number {
   return Array.from(segmenter.segment(text), ({ segment }) => columnsOf(segment)).reduce(
     (sum, width) => sum + width,
     0,

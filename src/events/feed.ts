@@ -79,7 +79,12 @@ export class EventFeed {
           if (joined) break;
           live = stream.topic.subscribe(wants);
         }
-        for await (const event of live ?? []) if (event.seq > seen || !event.isLogged) yield event;
+        for await (const event of live ?? []) {
+          if (event.seq > seen) seen = event.seq;
+          else if (event.isLogged) continue;
+          // One that is not logged may come from a moment before the last page: resuming after it must repeat nothing.
+          yield event.seq < seen ? { ...event, seq: seen } : event;
+        }
       } finally {
         await live?.return?.();
       }

@@ -1,6 +1,7 @@
 /** A value ended because its reader was too slow: it should resume after the last cursor it has seen. */
 export class SubscriptionOverflow extends Error {
   override name = 'SubscriptionOverflow';
+  readonly code = 'SUBSCRIPTION_OVERFLOW';
 }
 
 interface Subscriber<T> {

@@ -40,7 +40,8 @@ const createAgentInput = z.object({
 export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown): Promise<Agent> {
   const input = parseInput(createAgentInput, given);
   const boardId = input.boardId ?? (viewer.kind === 'AGENT' ? viewer.boardId : null);
-  if (boardId === null) throw new ValidationError([{ path: 'input.boardId', message: 'is required: every agent has a board' }]);
+  if (boardId === null)
+    throw new ValidationError([{ path: 'input.boardId', message: 'is required: every agent has a board' }]);
   const board = await findBoard(fleet, viewer, boardId);
   authorize(viewer, 'createAgent', { boardId: board.id });
   const isLead = input.isBoardLead ?? false;
@@ -58,10 +59,11 @@ export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown):
   };
   checkTemplates(fleet, settings);
   return createOnce({
+    db: prisma,
     find: (id) => prisma.agent.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
-    same: { ...settings, boardId: board.id },
+    same: { ...settings, boardId: board.id, kind: isLead ? 'BOARD_LEAD' : 'BOARD_WORKER' },
     create: () =>
       prisma.$transaction(async (tx) => {
         await refuseTakenPlace(tx, board, settings.name, isLead);
@@ -74,7 +76,7 @@ export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown):
         await appendEvent(tx, agent, 'CREATED');
         return agent;
       }),
-    taken: `Another agent of this board is already named "${settings.name}".`,
+    taken: async () => `Another agent of this board is already named "${settings.name}".`,
   });
 }
 
@@ -100,7 +102,10 @@ async function refuseTakenPlace(tx: Db, board: Board, agentName: string, isLead:
     where: {
       boardId: board.id,
       deletionRequestedAt: null,
-      OR: [{ name: { equals: literally(agentName), mode: 'insensitive' } }, ...(isLead ? [{ kind: 'BOARD_LEAD' as const }] : [])],
+      OR: [
+        { name: { equals: literally(agentName), mode: 'insensitive' } },
+        ...(isLead ? [{ kind: 'BOARD_LEAD' as const }] : []),
+      ],
     },
     select: { id: true, name: true, kind: true },
   });

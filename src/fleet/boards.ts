@@ -52,6 +52,7 @@ export async function createBoard(fleet: Fleet, viewer: Viewer, given: unknown):
     ...(input.slug && { slug: input.slug }),
   };
   return createOnce({
+    db: prisma,
     find: (id) => prisma.board.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
@@ -81,9 +82,12 @@ export async function createBoard(fleet: Fleet, viewer: Viewer, given: unknown):
         }
         return board;
       }),
-    taken: input.slug
-      ? `Another board already has the slug "${input.slug}".`
-      : `Another board named "${input.name}" is being created at this moment. Try again.`,
+    taken: async () => {
+      const { slug } = input;
+      if (!slug) return `Another board named "${input.name}" is being created at this moment. Try again.`;
+      const holder = await prisma.board.findFirst({ where: { organizationId: viewer.organizationId, slug } });
+      return `The board "${holder?.name}" (${holder?.id}) already has the slug "${slug}".`;
+    },
   });
 }
 
@@ -98,6 +102,8 @@ export async function findBoard(fleet: Fleet, viewer: Viewer, id: string): Promi
 
 /** The name as a slug; with a number behind it when another board of the organization has that one. */
 async function freeSlug(tx: Db, organizationId: string, boardName: string): Promise<string> {
+  // Boards of one name that are made at once take their numbers one after the other.
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`slugs ${organizationId}`}, 0))`;
   const base = slugOf(boardName);
   const taken = await tx.board.findMany({
     where: { organizationId, slug: { startsWith: base } },

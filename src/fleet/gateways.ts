@@ -7,6 +7,7 @@ import type { Agent, Gateway } from '../generated/prisma/client.ts';
 import { newAgentRow } from './agent-row.ts';
 import { atGateway, NotFoundError } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
+import { literally } from './like.ts';
 import { createOnce } from './once.ts';
 import { isId, line, name, parseInput, uuid } from './validation.ts';
 
@@ -34,7 +35,11 @@ const createGatewayInput = z.object({
   id: uuid.nullish(),
   name,
   url: gatewayUrl,
-  token: z.string().min(1, 'must not be empty; leave it out for a gateway without one').max(4_000, 'must have at most 4000 characters').nullish(),
+  token: z
+    .string()
+    .min(1, 'must not be empty; leave it out for a gateway without one')
+    .max(4_000, 'must have at most 4000 characters')
+    .nullish(),
   workspaceRoot: line(500).refine(
     (path) => /^(\/|~|[A-Za-z]:[\\/])/.test(path),
     'must be an absolute path on the gateway, or begin with ~',
@@ -66,6 +71,7 @@ export async function createGateway(fleet: Fleet, viewer: Viewer, given: unknown
     allowInsecureTls: input.allowInsecureTls ?? false,
   };
   return createOnce({
+    db: fleet.database.prisma,
     find: (id) => fleet.database.prisma.gateway.findUnique({ where: { id } }),
     id: input.id,
     organizationId,
@@ -85,7 +91,11 @@ export async function createGateway(fleet: Fleet, viewer: Viewer, given: unknown
         await appendEvent(tx, main, 'CREATED');
         return gateway;
       }),
-    taken: `Another gateway is already named "${input.name}".`,
+    taken: async () => {
+      const name = { equals: literally(input.name), mode: 'insensitive' } as const;
+      const holder = await fleet.database.prisma.gateway.findFirst({ where: { organizationId, name } });
+      return `The gateway ${holder?.id} is already named "${holder?.name}".`;
+    },
   });
 }
 

@@ -41,8 +41,8 @@ export class LivenessSweep {
  * Makes agents LATE whose latest sign of life is older than an interval and its grace (a fifth of it, at least 15 s),
  * and OFFLINE those for which it is older than three intervals, with an event each, in one statement.
  */
-export async function sweepLiveness(database: Database, now: Date): Promise<void> {
-  await database.prisma.$executeRaw`
+export async function sweepLiveness({ prisma }: Pick<Database, 'prisma'>, now: Date): Promise<void> {
+  await prisma.$executeRaw`
     WITH stale AS (
       SELECT id,
              CASE WHEN "lastSeenAt" < ${now}::timestamptz - make_interval(secs => 3 * "heartbeatIntervalSeconds")

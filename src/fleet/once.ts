@@ -1,7 +1,8 @@
-import { Prisma } from '../db/database.ts';
+import { type Db, Prisma } from '../db/database.ts';
 import { ConflictError } from './errors.ts';
 
 interface Creation<Row, Same> {
+  db: Db;
   /** The id that the client chose, if it did. */
   id: string | null | undefined;
   organizationId: string;
@@ -9,8 +10,8 @@ interface Creation<Row, Same> {
   /** The columns that make it the same request when it is sent again with the same id. */
   same: Same;
   create: () => Promise<Row>;
-  /** The sentence for a name that another object has. */
-  taken: string;
+  /** The sentence for a name that another object has, which names that one. */
+  taken: () => Promise<string>;
 }
 
 /**
@@ -18,31 +19,48 @@ interface Creation<Row, Same> {
  * @throws ConflictError when the id belongs to something else, or when a unique name is taken
  */
 export async function createOnce<
-  Row extends { organizationId: string },
+  Row extends { id: string; organizationId: string },
   Same extends { [K in keyof Same]: K extends keyof Row ? unknown : never },
 >(creation: Creation<Row, Same>): Promise<Row> {
   const repeated = await findRepeated(creation);
   if (repeated) return repeated;
   try {
+    if (creation.id && (await isTaken(creation.db, creation.id))) throw usedForSomethingElse(creation.id);
     return await creation.create();
   } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    // The same create may have been sent twice at once, and the other one was first.
+    // The same create may have been sent twice at once, and the other one was first: what it made stands in the way.
     const first = await findRepeated(creation);
     if (first) return first;
-    throw new ConflictError(creation.taken);
+    throw isUniqueViolation(error) ? new ConflictError(await creation.taken()) : error;
   }
 }
 
+/** Ids are unique across all types. */
+async function isTaken(db: Db, id: string): Promise<boolean> {
+  const holders = await db.$queryRaw<unknown[]>`
+    SELECT id FROM "Organization" WHERE id = ${id}::uuid
+    UNION ALL SELECT id FROM "ApiToken" WHERE id = ${id}::uuid
+    UNION ALL SELECT id FROM "Gateway" WHERE id = ${id}::uuid
+    UNION ALL SELECT id FROM "Board" WHERE id = ${id}::uuid
+    UNION ALL SELECT id FROM "Agent" WHERE id = ${id}::uuid
+    UNION ALL SELECT id FROM "Task" WHERE id = ${id}::uuid
+    UNION ALL SELECT id FROM "TemplateSync" WHERE id = ${id}::uuid`;
+  return holders.length > 0;
+}
+
+function usedForSomethingElse(id: string): ConflictError {
+  return new ConflictError(`The id ${id} was already used for something else. Choose another id.`);
+}
+
 async function findRepeated<
-  Row extends { organizationId: string },
+  Row extends { id: string; organizationId: string },
   Same extends { [K in keyof Same]: K extends keyof Row ? unknown : never },
 >({ id, organizationId, find, same }: Creation<Row, Same>): Promise<Row | null> {
   const row = id ? await find(id) : null;
   if (!row) return null;
   const matches = Object.entries(same).every(([key, value]) => isSame(row[key as keyof Row], value));
   if (row.organizationId === organizationId && matches) return row;
-  throw new ConflictError(`The id ${id} was already used for something else. Choose another id.`);
+  throw usedForSomethingElse(row.id);
 }
 
 function isSame(stored: unknown, given: unknown): boolean {

@@ -36,6 +36,7 @@ export async function createTask(fleet: Fleet, viewer: Viewer, given: unknown): 
     assigneeId: input.assigneeId ?? null,
   };
   return createOnce({
+    db: prisma,
     find: (id) => prisma.task.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
@@ -46,7 +47,7 @@ export async function createTask(fleet: Fleet, viewer: Viewer, given: unknown): 
         const id = input.id ? { id: input.id } : {};
         return tx.task.create({ data: { ...id, ...settings, organizationId: viewer.organizationId } });
       }),
-    taken: 'This id is already in use.',
+    taken: async () => 'This id is already in use.',
   });
 }
 

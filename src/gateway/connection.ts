@@ -43,6 +43,9 @@ export interface ConnectionOptions {
   random?: () => number;
 }
 
+/** A connection that does not last this long counts as a failed attempt. */
+const EARLY_LOSS_MS = 5_000;
+
 /**
  * The lasting connection to one gateway. It connects again by itself, for ever: with backoff, and at once when the gateway's
  * /readyz says ready. After a refusal that only a person can change it waits for `reconnect()`; while the gateway waits for this
@@ -65,6 +68,9 @@ export class GatewayConnection implements GatewayRequests {
   #attempt: AbortController | null = null;
   #wait: AbortController | null = null;
   #failures = 0;
+  #openedAtMs = 0;
+  /** Connections in a row that were lost soon after they had been opened. */
+  #earlyLosses = 0;
   #lastFailure: GatewayError | null = null;
   #closed = false;
 
@@ -92,6 +98,7 @@ export class GatewayConnection implements GatewayRequests {
     if (this.#closed) return;
     this.#drop();
     this.#failures = 0;
+    this.#earlyLosses = 0;
     this.#readiness.reset();
     this.#setInfo(connecting(this.#info));
     this.#connect();
@@ -203,6 +210,7 @@ export class GatewayConnection implements GatewayRequests {
     this.#socket = socket;
     this.#hello = socket.hello;
     this.#failures = 0;
+    this.#openedAtMs = this.#now();
     this.#readiness.reset();
     this.#lastFailure = null;
     const { serverVersion, bootId } = socket.hello;
@@ -213,6 +221,9 @@ export class GatewayConnection implements GatewayRequests {
 
   #lost(error: GatewayError): void {
     this.#drop();
+    // One that is lost again and again right after the handshake is given more time each time, too.
+    this.#earlyLosses = this.#now() - this.#openedAtMs < EARLY_LOSS_MS ? this.#earlyLosses + 1 : 0;
+    this.#failures = Math.max(0, this.#earlyLosses - 1);
     this.#onFailure(error, null);
   }
 
@@ -238,7 +249,8 @@ export class GatewayConnection implements GatewayRequests {
     this.#wait = wait;
     const timer = setTimeout(() => this.#connect(), delayMs);
     wait.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-    if (error.connection === 'UNREACHABLE') void this.#readiness.watch(wait.signal, () => this.#connect());
+    if (error.connection === 'UNREACHABLE' && this.#earlyLosses <= 1)
+      void this.#readiness.watch(wait.signal, () => this.#connect());
   }
 
   #onEvent(event: EventFrame): void {

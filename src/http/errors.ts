@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { SubscriptionOverflow } from '../events/topic.ts';
 import {
   ConflictError,
   ForbiddenError,
@@ -10,7 +11,15 @@ import {
 import type { Log } from '../log.ts';
 
 /** Failures that a resolver without a result union may throw: they are told as top-level errors, with their code. */
-const EXPECTED = [ConflictError, ForbiddenError, GatewayFailure, LimitExceededError, NotFoundError, ValidationError];
+const EXPECTED = [
+  ConflictError,
+  ForbiddenError,
+  GatewayFailure,
+  LimitExceededError,
+  NotFoundError,
+  SubscriptionOverflow,
+  ValidationError,
+];
 
 /**
  * The error as a client may see it: what is wrong with its request, or which expected failure it is. Anything else is
@@ -25,8 +34,9 @@ export function presentError(error: unknown, requestId: string, log: Log): Graph
     positions: located?.positions ?? null,
     path: located?.path ?? null,
   };
-  if (cause instanceof GraphQLError)
-    return new GraphQLError(cause.message, { ...place, extensions: { ...cause.extensions, requestId } });
+  // Of a wrong variable only the outer message says which one it is.
+  if (located && cause instanceof GraphQLError)
+    return new GraphQLError(located.message, { ...place, extensions: { ...cause.extensions, requestId } });
   const expected = EXPECTED.find((type) => cause instanceof type);
   if (expected && cause instanceof expected) {
     const hint = cause instanceof GatewayFailure ? { hint: cause.hint, gatewayCode: cause.gatewayCode } : {};

@@ -1,4 +1,4 @@
-import type { GraphQLSchema } from 'graphql';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import { authenticate, tokenOf } from '../access/authenticate.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -64,21 +64,31 @@ function requireToken(fleet: Fleet, viewers: WeakMap<Request, Viewer>): Plugin {
       const viewer = token === null ? null : await authenticate(fleet.database.prisma, token);
       if (!viewer) throw unauthenticated();
       viewers.set(request, viewer);
+      if (request.method === 'GET') checkParameters(new URL(request.url).searchParams);
     },
   };
+}
+
+/** yoga would take a parameter of a GET that is no JSON for a mistake of its own. */
+function checkParameters(parameters: URLSearchParams): void {
+  for (const name of ['variables', 'extensions']) {
+    try {
+      JSON.parse(parameters.get(name) || 'null');
+    } catch {
+      const extensions = { code: 'BAD_REQUEST', http: { spec: true, status: 400 } };
+      throw new GraphQLError(`The parameter ${name} must be JSON.`, { extensions });
+    }
+  }
 }
 
 function presentErrors(log: Log): Plugin {
   return {
     onRequest({ request, endResponse, fetchAPI }) {
       // yoga answers a form's POST as well; browsers send those without asking for permission first.
-      if (request.method === 'POST' && !request.headers.get('content-type')?.includes('application/json')) {
-        endResponse(
-          fetchAPI.Response.json(
-            { errors: [{ message: 'Send application/json.', extensions: { code: 'BAD_REQUEST' } }] },
-            { status: 415 },
-          ),
-        );
+      if (request.method === 'POST' && !/^application\/json *(;|$)/.test(request.headers.get('content-type') ?? '')) {
+        const extensions = { code: 'BAD_REQUEST', requestId: requestIdOf(request) };
+        const errors = [{ message: 'Send application/json.', extensions }];
+        endResponse(fetchAPI.Response.json({ errors }, { status: 415 }));
       }
     },
     onResultProcess({ request, result, setResult }) {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../log.ts';
+import { isTooLarge, limitBody, TOO_LARGE } from './body-limit.ts';
 import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
 import { chooseRequestId, REQUEST_ID_HEADER } from './request-id.ts';
 import { pathOf } from './request-path.ts';
@@ -72,10 +73,10 @@ export class HttpServer {
         'request',
       );
     });
-    await this.#route(pathname, request, response);
+    await this.#route(pathname, requestId, request, response);
   }
 
-  async #route(pathname: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #route(pathname: string, requestId: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (pathname) {
       case '/healthz':
         return sendJson(response, 200, { ok: true });
@@ -87,6 +88,14 @@ export class HttpServer {
       }
       case GRAPHQL_PATH:
         if (!this.#routes) return sendJson(response, 503, { errors: [{ message: 'The server is starting.' }] });
+        if (isTooLarge(request)) {
+          const error = { message: TOO_LARGE, extensions: { code: 'PAYLOAD_TOO_LARGE', requestId } };
+          return sendJson(response, 413, { errors: [error] });
+        }
+        // yoga makes the request's URL of it.
+        if (!URL.canParse(`http://${request.headers.host ?? 'server'}`))
+          return sendJson(response, 400, { errors: [{ message: 'The Host header is none.' }] });
+        limitBody(request);
         await this.#routes.graphql(request, response);
         return;
       case '/':

@@ -67,9 +67,9 @@ export class GatewayLinks {
     }
   }
 
-  /** Whether the gateway has a model that its agents can use; null when that is not known. */
-  modelConfigured(gatewayId: string): boolean | null {
-    return this.#pool.info(gatewayId).modelConfigured;
+  /** Since when the gateway is connected; null while it is not. */
+  connectedSince(gatewayId: string): Date | null {
+    return this.#pool.info(gatewayId).connectedAt;
   }
 
   async close(): Promise<void> {

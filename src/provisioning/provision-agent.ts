@@ -4,7 +4,7 @@ import { sendChat } from '../gateway/chat.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import type { HeartbeatJob } from '../gateway/cron.ts';
 import { setScratch } from '../gateway/cron.ts';
-import { isFileConflict } from '../gateway/errors.ts';
+import { hasReason, isFileConflict } from '../gateway/errors.ts';
 import { getFile, setFile } from '../gateway/files.ts';
 import { listSessions, patchSessionLabel } from '../gateway/sessions.ts';
 import { effectiveTools } from '../gateway/tools.ts';
@@ -246,6 +246,10 @@ async function wake({ agent, database, connection }: Provisioning, { delivery }:
         sessionKey: sessionKeyOf(agent.openclawAgentId),
         message: delivery.wakeMessage,
         idempotencyKey: `mc-wake-${agent.id}`,
+      }).catch((error: unknown) => {
+        // It was sent before and its answer was lost: now it has another text, or is answered with how its run failed.
+        const wasSent = hasReason(error, 'message-conflict') || (agent.attempts > 1 && hasReason(error, 'unavailable'));
+        if (!wasSent) throw error;
       });
       return { outcome: 'CHANGED', wokenAt: new Date() };
     },

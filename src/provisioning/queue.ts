@@ -28,6 +28,7 @@ export class ReconcileQueue {
   readonly #boss: PgBoss;
   #sweeping: NodeJS.Timeout | null = null;
   #sweep: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | null = null;
 
   constructor(database: Database, log: GatewayLog) {
     this.#database = database;
@@ -113,6 +114,11 @@ export class ReconcileQueue {
 
   /** Takes no new jobs, and lets those under way finish for up to 10 s. */
   async stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     if (this.#sweeping) clearInterval(this.#sweeping);
     await this.#sweep;
     await this.#boss.stop({ graceful: true, timeout: STOP_TIMEOUT_MS, close: true });

@@ -83,17 +83,21 @@ async function runOnce(reconciler: Reconciler, gatewayId: string, signal: AbortS
 /** Marks a run's beginning. nextAttemptAt stays, so that the agents of a run that dies are still due. */
 async function begin(db: Db, agents: Agent[]): Promise<void> {
   const ids = agents.map((agent) => agent.id);
+  const startedAt = new Date();
   await db.agent.updateMany({
     where: { id: { in: ids } },
     data: {
       provisioningPhase: 'RUNNING',
       attempts: { increment: 1 },
-      provisioningStartedAt: new Date(),
+      provisioningStartedAt: startedAt,
       provisioningFinishedAt: null,
     },
   });
   await db.provisioningStep.deleteMany({ where: { agentId: { in: ids } } });
-  for (const agent of agents) agent.attempts += 1;
+  for (const agent of agents) {
+    agent.attempts += 1;
+    agent.provisioningStartedAt = startedAt;
+  }
 }
 
 async function remove(reconciler: Reconciler, connection: GatewayConnection, agent: Agent): Promise<void> {
@@ -243,19 +247,21 @@ async function succeed({ database, log }: Reconciler, agent: Agent, hint: string
 }
 
 /** Stores why it failed, and when it is tried again: never by itself, when only a person can change something. */
-async function fail({ database, log }: Reconciler, agent: Agent, error: unknown): Promise<void> {
+async function fail({ database, links, log }: Reconciler, agent: Agent, error: unknown): Promise<void> {
   const failure = describe(error);
   if (failure === INTERNAL) log.error({ err: error, agentId: agent.id }, 'provisioning failed unexpectedly');
   else log.warn({ agentId: agent.id, name: agent.name, ...failure }, 'provisioning failed');
   const retryAfterMs = error instanceof GatewayError ? error.retryAfterMs : null;
-  const next = failure.retryable ? new Date(Date.now() + backoffMs(agent.attempts, retryAfterMs, Math.random())) : null;
+  // A gateway that was away and is back already has told so before this could be stored.
+  const cameBack = (links.connectedSince(agent.gatewayId) ?? 0) > (agent.provisioningStartedAt ?? 0);
+  const delayMs = backoffMs(cameBack ? 1 : agent.attempts, retryAfterMs, Math.random());
   await database.prisma.agent.updateMany({
     // A change that came during the run is tried at once, whatever became of the one before.
     where: { id: agent.id, generation: agent.generation },
     data: {
       provisioningPhase: failure.retryable ? 'RETRYING' : 'FAILED',
       lastError: { ...failure },
-      nextAttemptAt: next,
+      nextAttemptAt: failure.retryable ? new Date(Date.now() + delayMs) : null,
       provisioningFinishedAt: new Date(),
     },
   });

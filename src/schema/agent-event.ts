@@ -69,7 +69,10 @@ export function agentEventsOf(
       fleet.database.prisma.agentEvent.findMany({
         where: {
           agentId,
-          seq: { ...(after && { gt: seqOf('after', after) }), ...(before && { lt: seqOf('before', before) }) },
+          seq: {
+            ...(after != null && { gt: seqOf('after', after) }),
+            ...(before != null && { lt: seqOf('before', before) }),
+          },
         },
         orderBy: { seq: inverted ? 'desc' : 'asc' },
         take: limit,
@@ -77,9 +80,12 @@ export function agentEventsOf(
   );
 }
 
+/** The largest number that the log's column holds. */
+const LAST_SEQ = 2n ** 63n - 1n;
+
 function seqOf(argument: string, cursor: string): bigint {
   const seq = fromCursor(cursor);
-  if (seq !== null) return seq;
+  if (seq !== null && seq <= LAST_SEQ) return seq;
   throw new GraphQLError(`${argument} is not a cursor of this API.`, { extensions: { code: 'BAD_USER_INPUT' } });
 }
 
@@ -117,16 +123,16 @@ builder.subscriptionField('agentEvents', (t) =>
 );
 
 function startOf(after: string | null | undefined, since: Date | null | undefined): FeedStart {
-  if (after) return { after: seqOf('after', after) };
+  if (after != null) return { after: seqOf('after', after) };
   return since ? { since } : null;
 }
 
 function matches(filter: Filter, event: FeedEvent): boolean {
   const { agentId, boardId, gatewayId, types } = filter ?? {};
   return (
-    (!agentId || event.agentId === agentId) &&
-    (!boardId || event.boardId === boardId) &&
-    (!gatewayId || event.gatewayId === gatewayId) &&
+    (agentId == null || event.agentId === agentId.toLowerCase()) &&
+    (boardId == null || event.boardId === boardId.toLowerCase()) &&
+    (gatewayId == null || event.gatewayId === gatewayId.toLowerCase()) &&
     (!types || types.includes(event.type))
   );
 }

@@ -2,6 +2,7 @@ import { listedAgents, visibleAgents } from '../access/visibility.ts';
 import { agentDocuments, agentFiles, createAgent, deleteAgent } from '../fleet/agents.ts';
 import { ConflictError, GatewayFailure, LimitExceededError, NotFoundError, ValidationError } from '../fleet/errors.ts';
 import { heartbeat } from '../fleet/heartbeats.ts';
+import { literally } from '../fleet/like.ts';
 import { sendAgentMessage, wakeAgent } from '../fleet/messages.ts';
 import { isId } from '../fleet/validation.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
@@ -10,7 +11,7 @@ import { agentDocument, workspaceFile } from './agent-document.ts';
 import { agentKind, agentStatus, liveness } from './agent-enums.ts';
 import { agentEventConnection, agentEventsOf } from './agent-event.ts';
 import { builder } from './builder.ts';
-import { connectionObject } from './connection.ts';
+import { beyondCursor, connectionObject, withoutCursor } from './connection.ts';
 import { resultUnion } from './errors.ts';
 import { identityProfile } from './identity-profile.ts';
 import { node } from './node.ts';
@@ -133,7 +134,7 @@ export const agentFilter = builder.inputType('AgentFilter', {
 /** The condition that a filter stands for. An id that is none matches nothing. */
 export function agentsMatching(filter: typeof agentFilter.$inferInput | null | undefined): Prisma.AgentWhereInput {
   const { boardId, gatewayId, isManaged, kind, status, liveness: states, search } = filter ?? {};
-  if ([boardId, gatewayId].some((id) => id && !isId(id))) return { id: { in: [] } };
+  if ([boardId, gatewayId].some((id) => id != null && !isId(id))) return { id: { in: [] } };
   return {
     ...(boardId && { boardId }),
     ...(gatewayId && { gatewayId }),
@@ -141,7 +142,7 @@ export function agentsMatching(filter: typeof agentFilter.$inferInput | null | u
     ...(kind && { kind: { in: kind } }),
     ...(status && { status: { in: status } }),
     ...(states && { liveness: { in: states } }),
-    ...(search && { name: { contains: search, mode: 'insensitive' } }),
+    ...(search && { name: { contains: literally(search.replaceAll('\0', '\ufffd')), mode: 'insensitive' } }),
   };
 }
 
@@ -222,10 +223,10 @@ builder.queryFields((t) => ({
       args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
       totalCount: (_root, { filter }, { fleet, viewer }) =>
         fleet.database.prisma.agent.count({ where: { AND: [listedAgents(viewer), agentsMatching(filter)] } }),
-      resolve: (query, _root, { filter }, { fleet, viewer }) =>
+      resolve: (query, _root, { filter, ...page }, { fleet, viewer }) =>
         fleet.database.prisma.agent.findMany({
-          ...query,
-          where: { AND: [listedAgents(viewer), agentsMatching(filter)] },
+          ...withoutCursor(query),
+          where: { AND: [listedAgents(viewer), agentsMatching(filter), beyondCursor(page)] },
           orderBy: { id: 'asc' },
         }),
     },

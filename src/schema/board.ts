@@ -4,7 +4,7 @@ import { ConflictError, NotFoundError, ValidationError } from '../fleet/errors.t
 import { isId } from '../fleet/validation.ts';
 import { agent, agentConnection, agentFilter, agentsMatching, identityProfileInput } from './agent.ts';
 import { builder } from './builder.ts';
-import { connectionObject } from './connection.ts';
+import { beyondCursor, checkCursors, connectionObject, withoutCursor } from './connection.ts';
 import { resultUnion } from './errors.ts';
 import { node } from './node.ts';
 import { taskConnection, taskFilter, tasksMatching } from './task.ts';
@@ -44,10 +44,10 @@ export const board = builder.prismaObject('Board', {
         totalCount: true,
         description: 'Its agents, the lead included, oldest first.',
         args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
-        query: ({ filter }, { viewer }) => ({
-          where: { AND: [listedAgents(viewer), agentsMatching(filter)] },
-          orderBy: { id: 'asc' },
-        }),
+        query: ({ filter, ...page }, { viewer }) => {
+          checkCursors(page);
+          return { where: { AND: [listedAgents(viewer), agentsMatching(filter)] }, orderBy: { id: 'asc' } };
+        },
       },
       agentConnection,
     ),
@@ -58,10 +58,10 @@ export const board = builder.prismaObject('Board', {
         totalCount: true,
         description: 'Its tasks, oldest first.',
         args: { filter: t.arg({ type: taskFilter, description: 'Only these.' }) },
-        query: ({ filter }, { viewer }) => ({
-          where: { AND: [visibleTasks(viewer), tasksMatching(filter)] },
-          orderBy: { id: 'asc' },
-        }),
+        query: ({ filter, ...page }, { viewer }) => {
+          checkCursors(page);
+          return { where: { AND: [visibleTasks(viewer), tasksMatching(filter)] }, orderBy: { id: 'asc' } };
+        },
       },
       taskConnection,
     ),
@@ -114,10 +114,10 @@ builder.queryFields((t) => ({
       args: { gatewayId: t.arg.id({ description: 'Only the boards on this gateway.' }) },
       totalCount: (_root, { gatewayId }, { fleet, viewer }) =>
         fleet.database.prisma.board.count({ where: { AND: [visibleBoards(viewer), onGateway(gatewayId)] } }),
-      resolve: (query, _root, { gatewayId }, { fleet, viewer }) =>
+      resolve: (query, _root, { gatewayId, ...page }, { fleet, viewer }) =>
         fleet.database.prisma.board.findMany({
-          ...query,
-          where: { AND: [visibleBoards(viewer), onGateway(gatewayId)] },
+          ...withoutCursor(query),
+          where: { AND: [visibleBoards(viewer), onGateway(gatewayId), beyondCursor(page)] },
           orderBy: { id: 'asc' },
         }),
     },

@@ -5,7 +5,7 @@ import { isId } from '../fleet/validation.ts';
 import { agent, agentConnection, agentFilter, agentsMatching } from './agent.ts';
 import { boardConnection } from './board.ts';
 import { builder } from './builder.ts';
-import { connectionObject } from './connection.ts';
+import { beyondCursor, checkCursors, connectionObject, withoutCursor } from './connection.ts';
 import { resultUnion } from './errors.ts';
 import { node } from './node.ts';
 
@@ -123,7 +123,10 @@ export const gateway = builder.prismaObject('Gateway', {
         cursor: 'id',
         totalCount: true,
         description: 'The boards whose agents run on it, oldest first.',
-        query: (_args, { viewer }) => ({ where: visibleBoards(viewer), orderBy: { id: 'asc' } }),
+        query: (page, { viewer }) => {
+          checkCursors(page);
+          return { where: visibleBoards(viewer), orderBy: { id: 'asc' } };
+        },
       },
       boardConnection,
     ),
@@ -134,10 +137,10 @@ export const gateway = builder.prismaObject('Gateway', {
         totalCount: true,
         description: 'The agents on it that are managed here, oldest first.',
         args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
-        query: ({ filter }, { viewer }) => ({
-          where: { AND: [listedAgents(viewer), agentsMatching(filter)] },
-          orderBy: { id: 'asc' },
-        }),
+        query: ({ filter, ...page }, { viewer }) => {
+          checkCursors(page);
+          return { where: { AND: [listedAgents(viewer), agentsMatching(filter)] }, orderBy: { id: 'asc' } };
+        },
       },
       agentConnection,
     ),
@@ -190,8 +193,12 @@ builder.queryFields((t) => ({
       description: 'The gateways, oldest first.',
       totalCount: (_root, _args, { fleet, viewer }) =>
         fleet.database.prisma.gateway.count({ where: visibleGateways(viewer) }),
-      resolve: (query, _root, _args, { fleet, viewer }) =>
-        fleet.database.prisma.gateway.findMany({ ...query, where: visibleGateways(viewer), orderBy: { id: 'asc' } }),
+      resolve: (query, _root, page, { fleet, viewer }) =>
+        fleet.database.prisma.gateway.findMany({
+          ...withoutCursor(query),
+          where: { AND: [visibleGateways(viewer), beyondCursor(page)] },
+          orderBy: { id: 'asc' },
+        }),
     },
     gatewayConnection,
   ),

@@ -1,8 +1,9 @@
+import { GraphQLError } from 'graphql';
 import type { Viewer } from '../access/viewer.ts';
 import { visibleAgents, visibleBoards, visibleGateways, visibleTasks } from '../access/visibility.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { isId } from '../fleet/validation.ts';
-import { builder } from './builder.ts';
+import { builder, LARGEST_PAGE } from './builder.ts';
 import { node } from './node.ts';
 
 type Found = { id: string; __typename: string };
@@ -35,7 +36,8 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'Any object by its id.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
-    resolve: async (_root, { id }, { fleet, viewer }) => (await findNodes(fleet, viewer, [id])).get(id) ?? null,
+    resolve: async (_root, { id }, { fleet, viewer }) =>
+      (await findNodes(fleet, viewer, [id])).get(id.toLowerCase()) ?? null,
   }),
   nodes: t.field({
     type: [node],
@@ -43,8 +45,12 @@ builder.queryFields((t) => ({
     description: 'Any objects by their ids, in the same order; null where there is none.',
     args: { ids: t.arg.idList({ required: true, description: 'Their ids, at most 100.' }) },
     resolve: async (_root, { ids }, { fleet, viewer }) => {
-      const found = await findNodes(fleet, viewer, ids.slice(0, 100));
-      return ids.map((id) => found.get(id) ?? null);
+      if (ids.length > LARGEST_PAGE)
+        throw new GraphQLError(`Ask for at most ${LARGEST_PAGE} ids at once.`, {
+          extensions: { code: 'BAD_USER_INPUT' },
+        });
+      const found = await findNodes(fleet, viewer, ids);
+      return ids.map((id) => found.get(id.toLowerCase()) ?? null);
     },
   }),
 }));

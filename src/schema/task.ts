@@ -46,7 +46,7 @@ export const taskFilter = builder.inputType('TaskFilter', {
 /** The condition that a filter stands for. An id that is none matches nothing. */
 export function tasksMatching(filter: typeof taskFilter.$inferInput | null | undefined): Prisma.TaskWhereInput {
   const { status, assigneeId } = filter ?? {};
-  if (assigneeId && !isId(assigneeId)) return { id: { in: [] } };
+  if (assigneeId != null && !isId(assigneeId)) return { id: { in: [] } };
   return { ...(status && { status: { in: status } }), ...(assigneeId && { assigneeId }) };
 }
 

@@ -25,8 +25,8 @@ export const WakeAgent = graphql(`
   }
 `);
 
-export const CheckGateway = graphql(`
-  mutation CheckGateway($id: ID!) {
+export const ReachGateway = graphql(`
+  mutation ReachGateway($id: ID!) {
     checkGateway(id: $id) {
       __typename
       ... on Gateway { id connection { state } }

@@ -9,7 +9,7 @@ import { createLog } from '../../src/log.ts';
 import { startServer } from '../../src/server.ts';
 import { Client } from '../support/client.ts';
 import { ADMIN_TOKEN } from '../support/mission-control.ts';
-import { ServerProcess } from '../support/server-process.ts';
+import { preparedFolder, ServerProcess } from '../support/server-process.ts';
 
 const Whoami = graphql(`
   query Whoami { viewer { __typename } }
@@ -58,7 +58,7 @@ describe('starting the server', () => {
   });
 
   it('takes ADMIN_TOKEN, and drops the one before when it has changed', async () => {
-    const DATA_DIR = path.join(folder, 'admin');
+    const DATA_DIR = await preparedFolder();
     const first = new ServerProcess({ DATA_DIR, ADMIN_TOKEN });
     const { url, ...rest } = await first.listening();
     expect(rest).not.toHaveProperty('firstToken');
@@ -72,10 +72,11 @@ describe('starting the server', () => {
     expect((await new Client(now, changed).ask(Whoami)).status).toBe(200);
     expect((await new Client(now, ADMIN_TOKEN).ask(Whoami)).status).toBe(401);
     await second.stop();
+    await rm(DATA_DIR, { recursive: true });
   });
 
   it('takes over the folder of a process that was killed', async () => {
-    const DATA_DIR = path.join(folder, 'killed');
+    const DATA_DIR = await preparedFolder();
     const killed = new ServerProcess({ DATA_DIR, ADMIN_TOKEN });
     await killed.listening();
     await killed.kill();
@@ -83,8 +84,9 @@ describe('starting the server', () => {
     const next = new ServerProcess({ DATA_DIR, ADMIN_TOKEN });
     const { url } = await next.listening();
     expect((await new Client(url, ADMIN_TOKEN).ask(Whoami)).status).toBe(200);
-    await next.stop();
+    expect(await next.stop()).toEqual({ code: 0, signal: null });
     await expect(stat(path.join(DATA_DIR, 'lock'))).rejects.toThrow('ENOENT');
+    await rm(DATA_DIR, { recursive: true });
   });
 });
 
