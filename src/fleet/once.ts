@@ -80,6 +80,6 @@ function canonical(value: unknown): unknown {
 }
 
 /** Whether a unique index of the database refused a write. */
-export function isUniqueViolation(error: unknown): boolean {
+function isUniqueViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
 }

@@ -84,7 +84,7 @@ export async function updateTask(fleet: Fleet, viewer: Viewer, given: unknown): 
 }
 
 /** The task, if there is one that the viewer can see. @throws NotFoundError */
-export async function findTask(fleet: Fleet, viewer: Viewer, id: string): Promise<Task> {
+async function findTask(fleet: Fleet, viewer: Viewer, id: string): Promise<Task> {
   const task = isId(id) ? await fleet.database.prisma.task.findFirst({ where: { id, ...visibleTasks(viewer) } }) : null;
   if (!task) throw new NotFoundError('task', id);
   return task;

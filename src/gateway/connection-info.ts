@@ -51,7 +51,7 @@ export const NEVER_CONNECTED: ConnectionInfo = {
 };
 
 /** Accepted runs fail after some seconds on such a gateway, without any call to a model (measured on OpenClaw 2026.9.6). */
-export const NO_MODEL_HINT =
+const NO_MODEL_HINT =
   'The gateway has no usable model, so its agents cannot run: on its machine run openclaw configure, or openclaw models set <model>.';
 
 /** While it is being connected, on demand or for the first time. */

@@ -20,7 +20,7 @@ import type { GatewayRequests, RequestOptions } from './requests.ts';
 import { isForPeople, RETRY_TIMES, type RetryTimes, retryDelayMs } from './retry.ts';
 import { Waiting } from './waiting.ts';
 
-export type { ConnectionInfo, ConnectionState, GatewayTarget } from './connection-info.ts';
+export type { ConnectionInfo, GatewayTarget } from './connection-info.ts';
 export type { Hello } from './hello.ts';
 export type { RequestOptions } from './requests.ts';
 

@@ -107,14 +107,6 @@ export async function patchSessionLabel(
   }
 }
 
-/** Begins a session anew; its label stays and a run under way is aborted. Creates it if need be. 65 to 85 ms. */
-export async function resetSession(
-  gateway: GatewayRequests,
-  input: { key: string; reason?: 'new' | 'reset' },
-): Promise<void> {
-  await gateway.request('sessions.reset', input);
-}
-
 /** Asks for `sessions.changed` events on this connection; they are gone after a reconnect. */
 export async function subscribeSessions(gateway: GatewayRequests): Promise<void> {
   await gateway.request('sessions.subscribe', {});

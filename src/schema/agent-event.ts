@@ -9,7 +9,7 @@ import { agentEventType, agentStatus, liveness } from './agent-enums.ts';
 import { builder, DEFAULT_PAGE_SIZE, LARGEST_PAGE } from './builder.ts';
 import { provisioningStep } from './provisioning.ts';
 
-export const agentEvent = builder.objectRef<AgentEvent>('AgentEvent').implement({
+const agentEvent = builder.objectRef<AgentEvent>('AgentEvent').implement({
   description: 'Something that happened to an agent.',
   fields: (t) => ({
     cursor: t.string({

@@ -9,7 +9,7 @@ import { resultUnion } from './errors.ts';
 import { node } from './node.ts';
 import { taskConnection, taskFilter, tasksMatching } from './task.ts';
 
-export const board = builder.prismaObject('Board', {
+const board = builder.prismaObject('Board', {
   description: 'A team of agents with a goal: a lead, workers and tasks, on one gateway.',
   interfaces: [node],
   select: { id: true },

@@ -83,7 +83,7 @@ const gatewaySession = builder.simpleObject('GatewaySession', {
   }),
 });
 
-export const gateway = builder.prismaObject('Gateway', {
+const gateway = builder.prismaObject('Gateway', {
   description: 'One OpenClaw gateway: the server that hosts agents, one per machine.',
   interfaces: [node],
   authScopes: { gatewayReader: true },
@@ -154,7 +154,7 @@ export const gateway = builder.prismaObject('Gateway', {
   }),
 });
 
-export const gatewayConnection = connectionObject('Gateway', gateway, 'gateways');
+const gatewayConnection = connectionObject('Gateway', gateway, 'gateways');
 
 const createGatewayInput = builder.inputType('CreateGatewayInput', {
   description: 'A gateway to be managed.',

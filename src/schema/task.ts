@@ -18,7 +18,7 @@ const taskStatus = builder.enumType('TaskStatus', {
   },
 });
 
-export const task = builder.prismaObject('Task', {
+const task = builder.prismaObject('Task', {
   description: 'Something to be done by an agent of a board.',
   interfaces: [node],
   select: { id: true },

@@ -3,7 +3,7 @@ import { agent } from './agent.ts';
 import { builder } from './builder.ts';
 import { organization } from './organization.ts';
 
-export const role = builder.enumType('Role', {
+const role = builder.enumType('Role', {
   description: 'What an operator may do; each role includes the ones below it.',
   values: {
     OWNER: { description: 'Everything, other owners’ tokens included.' },

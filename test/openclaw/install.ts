@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 
 /** The OpenClaw that the suites run against. */
-export const OPENCLAW_VERSION = '2026.9.6';
+const OPENCLAW_VERSION = '2026.9.6';
 
 /** A half-made install older than this belongs to nobody any more. */
 const ABANDONED_AFTER_MS = 60 * 60_000;

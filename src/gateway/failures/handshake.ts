@@ -24,7 +24,7 @@ const pendingPairing = (fault: Fault) =>
   readPairingConnectErrorDetails(fault.details) ?? readConnectPairingRequiredMessage(fault.message);
 
 /** What to do about a pending device; the command is from OpenClaw's page on `openclaw devices`. */
-export function approveHint(requestId: string | null): string {
+function approveHint(requestId: string | null): string {
   return requestId === null
     ? "On the gateway's machine run openclaw devices list, then openclaw devices approve <requestId>."
     : `On the gateway's machine run: openclaw devices approve ${requestId}`;

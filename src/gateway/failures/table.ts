@@ -23,7 +23,7 @@ const UNKNOWN_FAILURE: Rule = {
 };
 
 /** Everything that was seen to go wrong, in the order in which it is tried. */
-export const FAILURES: readonly Rule[] = [
+const FAILURES: readonly Rule[] = [
   ...TRANSPORT_FAILURES,
   ...HANDSHAKE_FAILURES,
   ...ANSWER_FAILURES,
