@@ -36,7 +36,7 @@ const examples: Record<string, string> = {
   TEMPLATES_DIR: 'TEMPLATES_DIR=templates',
   CORS_ORIGINS: 'CORS_ORIGINS=https://app.example.com,http://localhost:5173',
   LOG_LEVEL: 'LOG_LEVEL=info',
-  PROVISION_CONCURRENCY: 'PROVISION_CONCURRENCY=4',
+  PROVISION_CONCURRENCY: 'PROVISION_CONCURRENCY=8',
 };
 
 /** The error for a setting. */
@@ -98,7 +98,7 @@ const environment = z
       .transform((origins) => origins.filter((origin) => origin !== ''))
       .pipe(z.array(httpUrl.refine((url) => URL.parse(url)?.origin === url, 'must be origins, without a path'))),
     LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
-    PROVISION_CONCURRENCY: wholeNumber(1, 32, 'must be a whole number from 1 to 32').default(4),
+    PROVISION_CONCURRENCY: wholeNumber(1, 32, 'must be a whole number from 1 to 32').default(8),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.SECRET_KEY !== undefined, {
     path: ['SECRET_KEY'],

@@ -66,10 +66,11 @@ function removeIfThere(file: string): void {
   }
 }
 
-/** Tells a process from a later one with the same id. Empty where the system has no /proc. */
+/** Tells a process from a later one with the same id. Empty where the system has no /proc, or it is a zombie. */
 function startTime(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19] ?? '';
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return fields[0] === 'Z' ? '' : (fields[19] ?? '');
   } catch {
     return '';
   }

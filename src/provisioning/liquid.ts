@@ -19,7 +19,7 @@ import {
  */
 
 /** Milliseconds that one document may take. Rendering is synchronous, so this also bounds how long others wait. */
-const RENDER_LIMIT_MS = 200;
+const RENDER_LIMIT_MS = 1_000;
 /** Characters of one template with its partials. */
 const PARSE_LIMIT = 100_000;
 /** liquidjs's own unit: about one per character or list item that a filter or loop allocates. */

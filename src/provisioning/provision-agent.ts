@@ -33,13 +33,18 @@ interface Provisioning {
 /** How often AGENTS.md is composed anew because the agent wrote into it at the same moment. */
 const CONFLICT_TRIES = 3;
 
+export interface Provisioned {
+  /** What an operator should know although it went well, or null. */
+  hint: string | null;
+  wakeMessage: string;
+}
+
 /**
- * Brings one registered agent's token, documents and session in line, and wakes it the first time. Each step looks at
- * what is there, so it may be stopped anywhere and run again.
- * @returns what an operator should know although it went well, or null
+ * Brings one registered agent's token, documents and session in line. Each step looks at what is there, so it may be
+ * stopped anywhere and run again.
  * @throws GatewayError, TemplateError, BudgetError
  */
-export async function provisionAgent(provisioning: Provisioning): Promise<string | null> {
+export async function provisionAgent(provisioning: Provisioning): Promise<Provisioned> {
   const { agent, connection, signal } = provisioning;
   const observed = await observe(provisioning);
   signal.throwIfAborted();
@@ -51,9 +56,10 @@ export async function provisionAgent(provisioning: Provisioning): Promise<string
   signal.throwIfAborted();
   await prepareSession(provisioning);
   const tools = await effectiveTools(connection, sessionKeyOf(agent.openclawAgentId));
-  signal.throwIfAborted();
-  await wake(provisioning, wanted);
-  return commandHint(agent.openclawAgentId, tools, provisioning.permissionMode);
+  return {
+    hint: commandHint(agent.openclawAgentId, tools, provisioning.permissionMode),
+    wakeMessage: wanted.delivery.wakeMessage,
+  };
 }
 
 interface Observed {
@@ -233,7 +239,7 @@ async function prepareSession({ agent, database, connection }: Provisioning): Pr
  * Wakes the agent, if that was not done before. A run that finds no model fails without a word, so without one the
  * agent is not woken, and the gateway's hint says why; it is when the gateway has one.
  */
-async function wake({ agent, database, connection }: Provisioning, { delivery }: Wanted): Promise<void> {
+export async function wakeAgent({ agent, database, connection }: Provisioning, message: string): Promise<void> {
   await runStep(
     database.prisma,
     agent.id,
@@ -244,7 +250,7 @@ async function wake({ agent, database, connection }: Provisioning, { delivery }:
         return { outcome: 'UNCHANGED', detail: 'not woken: the gateway has no usable model' };
       await sendChat(connection, {
         sessionKey: sessionKeyOf(agent.openclawAgentId),
-        message: delivery.wakeMessage,
+        message,
         idempotencyKey: `mc-wake-${agent.id}`,
       }).catch((error: unknown) => {
         // It was sent before and its answer was lost: now it has another text, or is answered with how its run failed.

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, type Db, Prisma } from '../db/database.ts';
-import { appendEvent } from '../events/log.ts';
+import { appendEvent, appendEvents, type NewEvent } from '../events/log.ts';
 import { deleteAgent, listAgents } from '../gateway/agents.ts';
 import { writerOf } from '../gateway/config-writer.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
 import { GatewayError } from '../gateway/errors.ts';
+import { InFlight } from '../gateway/in-flight.ts';
 import type { GatewayLog } from '../gateway/log.ts';
 import type { Agent } from '../generated/prisma/client.ts';
 import { backoffMs } from './backoff.ts';
 import { BudgetError } from './budgets.ts';
-import { concurrently } from './concurrently.ts';
 import { type Failure, failureOf } from './failure.ts';
 import type { GatewayLinks } from './links.ts';
 import { TemplateError } from './liquid.ts';
 import { divideWork, wantedEntry } from './plan.ts';
-import { provisionAgent } from './provision-agent.ts';
+import { provisionAgent, wakeAgent } from './provision-agent.ts';
 import { recordStep, runStep } from './steps.ts';
 import type { AgentWithBoard, Workspaces } from './workspaces.ts';
 
@@ -28,8 +28,12 @@ export interface Reconciler {
   concurrency: number;
 }
 
-/** Agents are often asked for in a row; waiting this long for the next one lets them share a write. */
-const GATHER_MS = 50;
+/** Agents are often asked for in a row. Waiting until none has come for this long lets them share a write, … */
+const QUIET_MS = 100;
+/** … but no longer than this: writes of the gateway's configuration take from half a second to many. */
+const GATHER_MS = 1_000;
+/** How long agents that could be woken wait for the others to get their documents. */
+const WAKE_PATIENCE_MS = 15_000;
 /** How long a gateway takes at most to make the heartbeat job of an agent that it has just got. */
 const HEARTBEAT_JOB_TRIES = 8;
 const HEARTBEAT_JOB_POLL_MS = 100;
@@ -40,9 +44,19 @@ const HEARTBEAT_JOB_POLL_MS = 100;
  * nothing twice. One agent's failure holds back no other.
  */
 export async function reconcileGateway(reconciler: Reconciler, gatewayId: string, signal: AbortSignal): Promise<void> {
-  await sleep(GATHER_MS);
+  await gather(reconciler.database.prisma, gatewayId);
   // A change that comes during a run makes its agent due again.
   while (!signal.aborted && (await runOnce(reconciler, gatewayId, signal))) {}
+}
+
+async function gather(db: Db, gatewayId: string): Promise<void> {
+  const deadline = performance.now() + GATHER_MS;
+  for (let before = -1; performance.now() < deadline; ) {
+    const due = await db.agent.count({ where: { gatewayId, nextAttemptAt: { lte: new Date() } } });
+    if (due === 0 || due === before) return;
+    before = due;
+    await sleep(QUIET_MS);
+  }
 }
 
 /** @returns whether there was anything to do */
@@ -74,7 +88,7 @@ async function runOnce(reconciler: Reconciler, gatewayId: string, signal: AbortS
   }
   await Promise.all([
     // A gateway removes one agent at a time, seconds each; the others do not wait for it.
-    concurrently(work.remove, 1, (agent) => remove(reconciler, connection, agent)),
+    removeAll(reconciler, connection, work.remove),
     provisionAll(reconciler, connection, work.provision, signal),
   ]);
   return true;
@@ -98,6 +112,10 @@ async function begin(db: Db, agents: Agent[]): Promise<void> {
     agent.attempts += 1;
     agent.provisioningStartedAt = startedAt;
   }
+}
+
+async function removeAll(reconciler: Reconciler, connection: GatewayConnection, agents: Agent[]): Promise<void> {
+  for (const agent of agents) await remove(reconciler, connection, agent);
 }
 
 async function remove(reconciler: Reconciler, connection: GatewayConnection, agent: Agent): Promise<void> {
@@ -134,17 +152,39 @@ async function provisionAll(
     for (const agent of registered) await fail(reconciler, agent, error);
     return;
   }
-  await concurrently(registered, reconciler.concurrency, async (agent) => {
+  const places = new InFlight(reconciler.concurrency);
+  /** Runs a part of an agent's work when there is a place for it. Null when it failed, which is stored. */
+  const attempt = <T>(agent: AgentWithBoard, work: () => Promise<T>): Promise<T | null> =>
+    places.run(async () => {
+      try {
+        signal.throwIfAborted();
+        return await work();
+      } catch (error) {
+        if (!signal.aborted) await fail(reconciler, agent, error);
+        return null;
+      }
+    });
+  const all = registered.map((agent) => {
     const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
     const permissionMode = observed.permissionModes.get(agent.openclawAgentId) ?? null;
-    const facts = { heartbeatJob, permissionMode };
-    try {
-      const hint = await provisionAgent({ database, workspaces, connection, ...facts, agent, signal });
-      await succeed(reconciler, agent, hint);
-    } catch (error) {
-      if (!signal.aborted) await fail(reconciler, agent, error);
-    }
+    const task = { database, workspaces, connection, heartbeatJob, permissionMode, agent, signal };
+    return { task, provisioned: attempt(agent, () => provisionAgent(task)) };
   });
+  // A turn occupies the gateway's one thread: 50 agents took 45 s when each was woken at once, and 19 s when the first
+  // was woken after the last had its documents. But one that stalls keeps the others waiting for so long only.
+  const documents = Promise.all(all.map(({ provisioned }) => provisioned));
+  const ready = Promise.race([documents, sleep(WAKE_PATIENCE_MS, null, { ref: false })]);
+  await Promise.all(
+    all.map(async ({ task, provisioned }) => {
+      const result = await provisioned;
+      if (result === null) return;
+      await ready;
+      await attempt(task.agent, async () => {
+        await wakeAgent(task, result.wakeMessage);
+        await succeed(reconciler, task.agent, result.hint);
+      });
+    }),
+  );
 }
 
 /** What is asked of the gateway once for all agents of a run, by their ids there. */
@@ -220,7 +260,7 @@ async function heartbeatJobs(connection: GatewayConnection, agents: Agent[]): Pr
 /** The gateway is in line with the generation that this run has read; a later one makes the agent due again. */
 async function succeed({ database, log }: Reconciler, agent: Agent, hint: string | null): Promise<void> {
   await database.prisma.$transaction(async (tx) => {
-    const { count } = await tx.agent.updateMany({
+    const [done] = await tx.agent.updateManyAndReturn({
       where: { id: agent.id, generation: agent.generation },
       data: {
         provisioningPhase: 'SUCCEEDED',
@@ -232,7 +272,7 @@ async function succeed({ database, log }: Reconciler, agent: Agent, hint: string
         provisioningFinishedAt: new Date(),
       },
     });
-    if (count === 0) {
+    if (!done) {
       const data = { provisioningPhase: 'PENDING', observedGeneration: agent.generation } as const;
       await tx.agent.updateMany({ where: { id: agent.id }, data });
       return;
@@ -241,7 +281,10 @@ async function succeed({ database, log }: Reconciler, agent: Agent, hint: string
       where: { id: agent.id, status: 'PROVISIONING' },
       data: { status: 'READY' },
     });
-    if (ready) await appendEvent(tx, ready, 'STATUS_CHANGED', { previousStatus: 'PROVISIONING' });
+    const events: NewEvent[] = [{ agent: ready ?? done, type: 'PROVISIONING', details: { message: 'SUCCEEDED' } }];
+    const details = { previousStatus: 'PROVISIONING' } as const;
+    if (ready) events.push({ agent: ready, type: 'STATUS_CHANGED', details });
+    await appendEvents(tx, events);
   });
   log.info({ agentId: agent.id, name: agent.name, generation: agent.generation }, 'agent provisioned');
 }
@@ -255,15 +298,23 @@ async function fail({ database, links, log }: Reconciler, agent: Agent, error: u
   // A gateway that was away and is back already has told so before this could be stored.
   const cameBack = (links.connectedSince(agent.gatewayId) ?? 0) > (agent.provisioningStartedAt ?? 0);
   const delayMs = backoffMs(cameBack ? 1 : agent.attempts, retryAfterMs, Math.random());
-  await database.prisma.agent.updateMany({
-    // A change that came during the run is tried at once, whatever became of the one before.
-    where: { id: agent.id, generation: agent.generation },
-    data: {
-      provisioningPhase: failure.retryable ? 'RETRYING' : 'FAILED',
-      lastError: { ...failure },
-      nextAttemptAt: failure.retryable ? new Date(Date.now() + delayMs) : null,
-      provisioningFinishedAt: new Date(),
-    },
+  const provisioningPhase = failure.retryable ? 'RETRYING' : 'FAILED';
+  // The phase before this run began, and what it had failed with: the same again is no news.
+  const before = agent.lastError as unknown as Failure | null;
+  const isNews = agent.provisioningPhase !== provisioningPhase || before?.message !== failure.message;
+  await database.prisma.$transaction(async (tx) => {
+    const [failed] = await tx.agent.updateManyAndReturn({
+      // A change that came during the run is tried at once, whatever became of the one before.
+      where: { id: agent.id, generation: agent.generation },
+      data: {
+        provisioningPhase,
+        lastError: { ...failure },
+        nextAttemptAt: failure.retryable ? new Date(Date.now() + delayMs) : null,
+        provisioningFinishedAt: new Date(),
+      },
+    });
+    const message = `${provisioningPhase}: ${failure.message}`;
+    if (failed && isNews) await appendEvent(tx, failed, 'PROVISIONING', { message });
   });
 }
 

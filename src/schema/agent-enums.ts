@@ -41,7 +41,10 @@ export const agentEventType = builder.enumType('AgentEventType', {
     UPDATED: { description: 'What is asked for has changed, or its gateway was brought back in line.' },
     STATUS_CHANGED: { description: 'Its status changed.' },
     LIVENESS_CHANGED: { description: 'Its liveness changed.' },
-    PROVISIONING: { description: 'One step of provisioning began or ended.' },
+    PROVISIONING: {
+      description:
+        'One step of provisioning began or ended; or, without a step, the phase changed and the message says to what.',
+    },
     HEARTBEAT: { description: 'It reported in.' },
     MESSAGE_SENT: { description: 'A message was sent to its session.' },
     DELETED: { description: 'It has left its gateway, and its record is gone.' },

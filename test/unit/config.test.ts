@@ -16,7 +16,7 @@ describe('settings', () => {
       templatesDir: 'templates',
       corsOrigins: [],
       logLevel: 'info',
-      provisionConcurrency: 4,
+      provisionConcurrency: 8,
     });
   });
 
@@ -76,8 +76,8 @@ describe('settings', () => {
       'must be an http or https URL. For example: CORS_ORIGINS=https://app.example.com,http://localhost:5173',
     ],
     ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent. For example: LOG_LEVEL=info'],
-    ['PROVISION_CONCURRENCY', '0', 'must be a whole number from 1 to 32. For example: PROVISION_CONCURRENCY=4'],
-    ['PROVISION_CONCURRENCY', 'many', 'must be a whole number from 1 to 32. For example: PROVISION_CONCURRENCY=4'],
+    ['PROVISION_CONCURRENCY', '0', 'must be a whole number from 1 to 32. For example: PROVISION_CONCURRENCY=8'],
+    ['PROVISION_CONCURRENCY', 'many', 'must be a whole number from 1 to 32. For example: PROVISION_CONCURRENCY=8'],
   ])('that are wrong are named with the problem and an example: %s=%s', (name, value, problem) => {
     expect(() => readConfig({ [name]: value })).toThrow(new ConfigError(`${name} ${problem}`));
   });
