@@ -7,14 +7,12 @@ import { setScratch } from '../gateway/cron.ts';
 import { hasReason, isFileConflict } from '../gateway/errors.ts';
 import { getFile, setFile } from '../gateway/files.ts';
 import { listSessions, patchSessionLabel } from '../gateway/sessions.ts';
-import { effectiveTools } from '../gateway/tools.ts';
 import { changeOf, type Delivery, type DocumentChange, deliver, type WorkspaceFileContent } from './delivery.ts';
 import type { DocumentName } from './documents.ts';
 import { sessionKeyOf } from './identity.ts';
 import { decideToken } from './plan.ts';
 import { runStep } from './steps.ts';
 import { agentTokenIn } from './tokens.ts';
-import { commandHint } from './tools-check.ts';
 import { type AgentWithBoard, documentHashesOf, hashesOf, missingFiles, type Workspaces } from './workspaces.ts';
 
 interface Provisioning {
@@ -23,8 +21,8 @@ interface Provisioning {
   connection: GatewayConnection;
   /** The gateway's heartbeat job of this agent; null when it has none. */
   heartbeatJob: HeartbeatJob | null;
-  /** See AgentSummary. */
-  permissionMode: string | null;
+  /** What an operator should know of the commands that this agent may run; asked when its session is there. */
+  askCommandHint: () => Promise<string | null>;
   agent: AgentWithBoard;
   /** Stops between two steps. */
   signal: AbortSignal;
@@ -45,7 +43,7 @@ export interface Provisioned {
  * @throws GatewayError, TemplateError, BudgetError
  */
 export async function provisionAgent(provisioning: Provisioning): Promise<Provisioned> {
-  const { agent, connection, signal } = provisioning;
+  const { signal } = provisioning;
   const observed = await observe(provisioning);
   signal.throwIfAborted();
   const token = await issueToken(provisioning, observed.token);
@@ -55,11 +53,7 @@ export async function provisionAgent(provisioning: Provisioning): Promise<Provis
   await writeDocuments(provisioning, wanted, token, observed);
   signal.throwIfAborted();
   await prepareSession(provisioning);
-  const tools = await effectiveTools(connection, sessionKeyOf(agent.openclawAgentId));
-  return {
-    hint: commandHint(agent.openclawAgentId, tools, provisioning.permissionMode),
-    wakeMessage: wanted.delivery.wakeMessage,
-  };
+  return { hint: await provisioning.askCommandHint(), wakeMessage: wanted.delivery.wakeMessage };
 }
 
 interface Observed {
@@ -76,14 +70,15 @@ interface Observed {
 async function observe({ agent, connection, workspaces }: Provisioning): Promise<Observed> {
   const agentId = agent.openclawAgentId;
   const taken = await workspaces.filesTaken(connection, agentId);
+  // Nothing was ever written for it, and its folder is named for it alone.
+  if (agent.tokenHash === null && agent.isManaged) return { agentsFile: null, token: null, taken, missing: taken };
   const agentsFile = await getFile(connection, { agentId, name: 'AGENTS.md' });
   const tools = taken.has('TOOLS.md') ? await getFile(connection, { agentId, name: 'TOOLS.md' }) : agentsFile;
-  const isNew = agent.observedGeneration === 0 && agentsFile.missing;
   return {
     agentsFile: agentsFile.content === null ? null : { content: agentsFile.content, hash: agentsFile.hash },
     token: tools.content === null ? null : agentTokenIn(tools.content),
     taken,
-    missing: isNew ? taken : await missingFiles(connection, agentId),
+    missing: await missingFiles(connection, agentId),
   };
 }
 

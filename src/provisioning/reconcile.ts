@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, type Db, Prisma } from '../db/database.ts';
 import { appendEvent, appendEvents, type NewEvent } from '../events/log.ts';
 import { deleteAgent, listAgents } from '../gateway/agents.ts';
+import { readConfig } from '../gateway/config.ts';
 import { writerOf } from '../gateway/config-writer.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
@@ -17,6 +18,7 @@ import { TemplateError } from './liquid.ts';
 import { divideWork, wantedEntry } from './plan.ts';
 import { provisionAgent, wakeAgent } from './provision-agent.ts';
 import { recordStep, runStep } from './steps.ts';
+import { type CommandFacts, commandHints } from './tools-check.ts';
 import type { AgentWithBoard, Workspaces } from './workspaces.ts';
 
 export interface Reconciler {
@@ -164,10 +166,11 @@ async function provisionAll(
         return null;
       }
     });
+  const hintOf = commandHints(connection, observed);
   const all = registered.map((agent) => {
     const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
-    const permissionMode = observed.permissionModes.get(agent.openclawAgentId) ?? null;
-    const task = { database, workspaces, connection, heartbeatJob, permissionMode, agent, signal };
+    const askCommandHint = () => hintOf(agent.openclawAgentId);
+    const task = { database, workspaces, connection, heartbeatJob, askCommandHint, agent, signal };
     return { task, provisioned: attempt(agent, () => provisionAgent(task)) };
   });
   // A turn occupies the gateway's one thread: 50 agents took 45 s when each was woken at once, and 19 s when the first
@@ -188,17 +191,18 @@ async function provisionAll(
 }
 
 /** What is asked of the gateway once for all agents of a run, by their ids there. */
-interface Observed {
+interface Observed extends CommandFacts {
   heartbeatJobs: ReadonlyMap<string, HeartbeatJob>;
-  permissionModes: ReadonlyMap<string, string | null>;
 }
 
 async function observeAll(connection: GatewayConnection, agents: Agent[]): Promise<Observed> {
-  const [jobs, listed] = await Promise.all([heartbeatJobs(connection, agents), listAgents(connection)]);
-  return {
-    heartbeatJobs: jobs,
-    permissionModes: new Map(listed.map(({ id, permissionMode }) => [id, permissionMode])),
-  };
+  const [jobs, listed, config] = await Promise.all([
+    heartbeatJobs(connection, agents),
+    listAgents(connection),
+    readConfig(connection),
+  ]);
+  const permissionModes = new Map(listed.map(({ id, permissionMode }) => [id, permissionMode]));
+  return { heartbeatJobs: jobs, permissionModes, entries: config.entries };
 }
 
 /** Writes all entries at once. @returns the agents that the gateway has now */

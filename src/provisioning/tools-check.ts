@@ -1,4 +1,7 @@
-import type { EffectiveTools } from '../gateway/tools.ts';
+import type { AgentEntry } from '../gateway/config.ts';
+import type { GatewayConnection } from '../gateway/connection.ts';
+import { type EffectiveTools, effectiveTools } from '../gateway/tools.ts';
+import { sessionKeyOf } from './identity.ts';
 
 /** The tool with which an OpenClaw agent runs commands. */
 const COMMAND_TOOL = 'exec';
@@ -11,7 +14,7 @@ const CONSEQUENCE = 'so it cannot report in or use the API: its status is only w
  *
  * @param permissionMode see AgentSummary
  */
-export function commandHint(
+function commandHint(
   openclawAgentId: string,
   { tools, profile }: EffectiveTools,
   permissionMode: string | null,
@@ -32,4 +35,27 @@ export function commandHint(
         ? 'This agent’s commands are refused on its gateway'
         : 'This agent’s commands wait for a person’s approval on its gateway';
   return `${how}, ${CONSEQUENCE} In the gateway's configuration set ${entry}.exec.mode to "full".`;
+}
+
+/** What is known of the agents of a run, by their ids on the gateway. */
+export interface CommandFacts {
+  /** See AgentSummary. */
+  permissionModes: ReadonlyMap<string, string | null>;
+  entries: Readonly<Record<string, AgentEntry>>;
+}
+
+/**
+ * Tells for each agent of a run what an operator should know of its commands. Which tools an agent has follows from the
+ * gateway's configuration, so agents whose entries say the same of that are asked for once: the answer has 34 KB.
+ */
+export function commandHints(connection: GatewayConnection, { permissionModes, entries }: CommandFacts) {
+  const asked = new Map<string, Promise<EffectiveTools>>();
+  /** @throws GatewayError */
+  return async (openclawAgentId: string): Promise<string | null> => {
+    const { name, workspace, agentDir, identity, heartbeat, ...rest } = entries[openclawAgentId] ?? {};
+    const key = JSON.stringify(rest);
+    const tools = asked.get(key) ?? effectiveTools(connection, sessionKeyOf(openclawAgentId));
+    asked.set(key, tools);
+    return commandHint(openclawAgentId, await tools, permissionModes.get(openclawAgentId) ?? null);
+  };
 }
