@@ -100,8 +100,8 @@ async function issueToken({ agent, database }: Provisioning, found: string | nul
     'ISSUE_TOKEN',
     async () => ({ outcome: 'CHANGED' }),
     // Before the token is written anywhere; the one that is in the workspace still works, until this one is there.
-    (tx) =>
-      tx.agent.updateMany({
+    () =>
+      database.prisma.agent.updateMany({
         where: { id: agent.id, deletionRequestedAt: null },
         data: { tokenHash: hashToken(token), previousTokenHash: decision.stillValid },
       }),
@@ -175,8 +175,8 @@ async function writeDocuments(
         await setScratch(connection, { jobId: heartbeatJob.id, content: scratch });
       return names.length > 0 ? { outcome: 'CHANGED', detail: names.join(', ') } : { outcome: 'UNCHANGED' };
     },
-    (tx) =>
-      tx.agent.updateMany({
+    () =>
+      database.prisma.agent.updateMany({
         where: { id: agent.id, deletionRequestedAt: null },
         data: {
           previousTokenHash: null,
@@ -254,9 +254,12 @@ export async function wakeAgent({ agent, database, connection }: Provisioning, m
       });
       return { outcome: 'CHANGED', wokenAt: new Date() };
     },
-    (tx, result) =>
+    (result) =>
       'wokenAt' in result
-        ? tx.agent.updateMany({ where: { id: agent.id }, data: { wokenAt: result.wokenAt, wakeAttempts: 1 } })
+        ? database.prisma.agent.updateMany({
+            where: { id: agent.id },
+            data: { wokenAt: result.wokenAt, wakeAttempts: 1 },
+          })
         : Promise.resolve(),
   );
 }

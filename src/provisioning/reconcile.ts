@@ -33,7 +33,7 @@ export interface Reconciler {
 /** Agents are often asked for in a row. Waiting until none has come for this long lets them share a write, … */
 const QUIET_MS = 100;
 /** … but no longer than this: writes of the gateway's configuration take from half a second to many. */
-const GATHER_MS = 1_000;
+const GATHER_MS = 3_000;
 /** How long agents that could be woken wait for the others to get their documents. */
 const WAKE_PATIENCE_MS = 15_000;
 /** How long a gateway takes at most to make the heartbeat job of an agent that it has just got. */

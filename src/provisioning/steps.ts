@@ -43,31 +43,28 @@ export async function recordStep(
 const LONG_STEPS: ReadonlySet<ProvisioningStepName> = new Set(['REGISTER', 'WRITE_DOCUMENTS', 'WAKE', 'REMOVE']);
 
 /**
- * Runs one step of an agent and stores how it went. The step's own writes belong in `commit`, which shares the
- * transaction with the step's outcome.
+ * Runs one step of an agent and stores how it went. What the step itself has to store, such as a token's hash, is done in
+ * `store`, before the outcome: a run that is killed in between does the step again.
  */
 export async function runStep<T extends StepResult>(
-  db: { $transaction: <R>(work: (tx: Db) => Promise<R>) => Promise<R> } & Db,
+  db: Db,
   agentId: string,
   name: ProvisioningStepName,
   work: () => Promise<T>,
-  commit?: (tx: Db, result: T) => Promise<unknown>,
+  store?: (result: T) => Promise<unknown>,
 ): Promise<T> {
   const startedAt = new Date();
   const started = performance.now();
-  const record = (tx: Db, outcome: StepOutcome, detail: string | null, durationMs: number | null) =>
-    recordStep(tx, [agentId], { name, outcome, detail, startedAt, durationMs });
-  if (LONG_STEPS.has(name)) await record(db, 'RUNNING', null, null);
+  const record = (outcome: StepOutcome, detail: string | null, durationMs: number | null) =>
+    recordStep(db, [agentId], { name, outcome, detail, startedAt, durationMs });
+  if (LONG_STEPS.has(name)) await record('RUNNING', null, null);
   try {
     const result = await work();
-    const store = async (tx: Db) => {
-      await commit?.(tx, result);
-      await record(tx, result.outcome, result.detail ?? null, performance.now() - started);
-    };
-    await (commit ? db.$transaction(store) : store(db));
+    await store?.(result);
+    await record(result.outcome, result.detail ?? null, performance.now() - started);
     return result;
   } catch (error) {
-    await record(db, 'FAILED', error instanceof Error ? error.message : String(error), performance.now() - started);
+    await record('FAILED', error instanceof Error ? error.message : String(error), performance.now() - started);
     throw error;
   }
 }
