@@ -1,35 +1,37 @@
 // Typed documents for the GraphQL operations in tests, the demo and the examples: what is written as graphql(`…`) is
 // checked against schema.graphql, and its result and variables get types. They are strings at run time, ready for fetch
-// and for graphql-ws. Makes them when an operation or the schema has changed (about 3 s), else nothing (some ms), so they
+// and for graphql-ws; those of the page are parsed, ready for urql. Makes them when an operation or the schema has changed (about 3 s), else nothing (some ms), so they
 // are always fresh and are not committed.
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
 const SCHEMA = 'schema.graphql';
-const DOCUMENTS = ['test/**/*.ts', 'src/demo/**/*.ts', 'examples/**/*.ts'];
 const OUTPUT = 'src/generated/client/';
+const DOCUMENTS = ['test/**/*.ts', 'src/demo/**/*.ts', 'examples/watch/**/*.ts'];
+/** A page takes only its own documents to the browser. */
+const PAGE_OUTPUT = 'examples/agents-page/generated/';
+const PAGE_DOCUMENTS = ['examples/agents-page/src/**/*.ts'];
 const STAMP = 'src/generated/client.sha256';
+
+const presetConfig = { fragmentMasking: false };
+const types = {
+  // What Node's type stripping needs.
+  useTypeImports: true,
+  importExtension: '.ts',
+  emitLegacyCommonJSImports: false,
+  strictScalars: true,
+  scalars: { ID: 'string', DateTime: 'string', JSON: 'unknown' },
+} as const;
 
 const config: CodegenConfig = {
   schema: SCHEMA,
-  documents: DOCUMENTS,
   ignoreNoDocuments: true,
   silent: true,
   generates: {
-    [OUTPUT]: {
-      preset: 'client',
-      presetConfig: { fragmentMasking: false },
-      config: {
-        documentMode: 'string',
-        // What Node's type stripping needs.
-        useTypeImports: true,
-        importExtension: '.ts',
-        emitLegacyCommonJSImports: false,
-        strictScalars: true,
-        scalars: { ID: 'string', DateTime: 'string', JSON: 'unknown' },
-      },
-    },
+    [OUTPUT]: { documents: DOCUMENTS, preset: 'client', presetConfig, config: { ...types, documentMode: 'string' } },
+    // Parsed ahead, as urql takes them.
+    [PAGE_OUTPUT]: { documents: PAGE_DOCUMENTS, preset: 'client', presetConfig, config: types },
   },
 };
 
@@ -41,7 +43,7 @@ if (import.meta.main) {
 }
 
 async function generateWhenChanged(): Promise<void> {
-  const sources = globSync(DOCUMENTS)
+  const sources = globSync([...DOCUMENTS, ...PAGE_DOCUMENTS])
     .sort()
     .map((file) => ({ file, text: readFileSync(file, 'utf8') }))
     .filter(({ text }) => text.includes('graphql('));

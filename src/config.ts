@@ -14,8 +14,39 @@ export interface Config {
   adminToken: string | null;
   templatesDir: string;
   corsOrigins: string[];
+  /** The OpenID Connect issuer whose JWTs are taken, and whom they must be for; null: none. */
+  oidc: { issuer: string; audience: string } | null;
   logLevel: (typeof LOG_LEVELS)[number];
   provisionConcurrency: number;
+  checkInTimeoutSeconds: number;
+  eventRetentionDays: number;
+  limits: Limits;
+  /** Whether clients may ask for the schema. */
+  introspection: boolean;
+  /** Whether errors say what the schema has instead of what was asked for. */
+  suggestions: boolean;
+  /** The directory of role souls, without a slash at its end; null: none is asked. */
+  soulsUrl: string | null;
+}
+
+/** How much anybody may ask of the server. Defaults are beyond what honest clients do. */
+export interface Limits {
+  /** Of one operation. */
+  operation: { depth: number; aliases: number; directives: number; tokens: number; cost: number };
+  /** Of a request over HTTP, and of a message over WebSocket, in bytes. */
+  bodyBytes: number;
+  /** For a request to arrive, with its body. The answer may take as long as it takes. */
+  requestTimeoutSeconds: number;
+  /** Operations of one WebSocket at the same time. */
+  operationsPerConnection: number;
+  /** WebSockets and event streams of one credential at the same time. */
+  connectionsPerCredential: number;
+  /** Of one credential. 0: no limit. */
+  requestsPerMinute: number;
+  /** Of one address. 0: no limit. */
+  failedSignInsPerMinute: number;
+  /** Proxies before this server, whose X-Forwarded-For counts. */
+  trustedProxies: number;
 }
 
 /** A setting that cannot be used. The message is one line that names the variable, the problem and an example. */
@@ -35,8 +66,27 @@ const examples: Record<string, string> = {
   ADMIN_TOKEN: 'ADMIN_TOKEN=$(openssl rand -hex 32)',
   TEMPLATES_DIR: 'TEMPLATES_DIR=templates',
   CORS_ORIGINS: 'CORS_ORIGINS=https://app.example.com,http://localhost:5173',
+  OIDC_ISSUER: 'OIDC_ISSUER=https://login.example.com/realms/main',
+  OIDC_AUDIENCE: 'OIDC_AUDIENCE=mission-control',
   LOG_LEVEL: 'LOG_LEVEL=info',
   PROVISION_CONCURRENCY: 'PROVISION_CONCURRENCY=8',
+  CHECKIN_TIMEOUT_SECONDS: 'CHECKIN_TIMEOUT_SECONDS=30',
+  EVENT_RETENTION_DAYS: 'EVENT_RETENTION_DAYS=30',
+  SOULS_URL: 'SOULS_URL=https://souls.directory',
+  MAX_DEPTH: 'MAX_DEPTH=20',
+  MAX_ALIASES: 'MAX_ALIASES=100',
+  MAX_DIRECTIVES: 'MAX_DIRECTIVES=50',
+  MAX_TOKENS: 'MAX_TOKENS=4000',
+  MAX_COST: 'MAX_COST=150000',
+  MAX_BODY_BYTES: 'MAX_BODY_BYTES=1048576',
+  REQUEST_TIMEOUT_SECONDS: 'REQUEST_TIMEOUT_SECONDS=30',
+  MAX_OPERATIONS_PER_CONNECTION: 'MAX_OPERATIONS_PER_CONNECTION=100',
+  MAX_CONNECTIONS_PER_CREDENTIAL: 'MAX_CONNECTIONS_PER_CREDENTIAL=2000',
+  REQUESTS_PER_MINUTE: 'REQUESTS_PER_MINUTE=6000',
+  FAILED_SIGN_INS_PER_MINUTE: 'FAILED_SIGN_INS_PER_MINUTE=60',
+  TRUST_PROXY: 'TRUST_PROXY=1',
+  INTROSPECTION: 'INTROSPECTION=off',
+  SUGGESTIONS: 'SUGGESTIONS=off',
 };
 
 /** The error for a setting. */
@@ -57,8 +107,20 @@ export async function usingSetting<T>(name: string, use: () => T | Promise<T>): 
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
+/** An address that a path can be put behind, and that may be written into documents. */
+function isPlainUrl(text: string): boolean {
+  const url = httpUrl.safeParse(text).success ? URL.parse(text) : null;
+  return url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';
+}
+
 const wholeNumber = (least: number, most: number, error: string) =>
   z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+
+const MOST = 1_000_000_000;
+const atLeast = (least: number) => wholeNumber(least, MOST, `must be a whole number from ${least} to ${MOST}`);
+const orUnlimited = wholeNumber(0, MOST, `must be a whole number from 1 to ${MOST}, or 0 for no limit`);
+
+const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on');
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -73,6 +135,12 @@ const secretKeys = z.string().transform((text, context): [Buffer, ...Buffer[]] =
   }
   return [first, ...rest];
 });
+
+/** What http carries can be changed on the way, and with it the keys that decide who is let in. */
+function isHttpsOrLoopback(url: string): boolean {
+  const { protocol, hostname } = URL.parse(url) ?? {};
+  return protocol === 'https:' || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname ?? '');
+}
 
 const environment = z
   .object({
@@ -97,21 +165,62 @@ const environment = z
       .transform((text) => text.split(',').map((origin) => origin.trim()))
       .transform((origins) => origins.filter((origin) => origin !== ''))
       .pipe(z.array(httpUrl.refine((url) => URL.parse(url)?.origin === url, 'must be origins, without a path'))),
+    OIDC_ISSUER: httpUrl
+      .refine((url) => !/[?#]/.test(url), 'must have no query and no fragment')
+      .refine(isHttpsOrLoopback, 'must be an https URL (http only for an issuer on this machine)')
+      .optional(),
+    OIDC_AUDIENCE: z.string().trim().optional(),
     LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` }).default('info'),
     PROVISION_CONCURRENCY: wholeNumber(1, 32, 'must be a whole number from 1 to 32').default(8),
+    CHECKIN_TIMEOUT_SECONDS: wholeNumber(5, 3_600, 'must be a whole number of seconds from 5 to 3600').default(30),
+    EVENT_RETENTION_DAYS: wholeNumber(1, 3_650, 'must be a whole number of days from 1 to 3650').default(30),
+    SOULS_URL: z
+      .string()
+      .trim()
+      .refine((url) => url === '' || isPlainUrl(url), 'must be an http or https URL without a password, or empty')
+      .transform((url) => url.replace(/\/+$/, ''))
+      .default('https://souls.directory'),
+    MAX_DEPTH: atLeast(1).default(20),
+    MAX_ALIASES: atLeast(0).default(100),
+    MAX_DIRECTIVES: atLeast(0).default(50),
+    MAX_TOKENS: atLeast(1).default(4_000),
+    MAX_COST: atLeast(1).default(150_000),
+    MAX_BODY_BYTES: atLeast(1_024).default(1024 * 1024),
+    REQUEST_TIMEOUT_SECONDS: wholeNumber(1, 3_600, 'must be a whole number of seconds from 1 to 3600').default(30),
+    MAX_OPERATIONS_PER_CONNECTION: atLeast(1).default(100),
+    MAX_CONNECTIONS_PER_CREDENTIAL: atLeast(1).default(2_000),
+    REQUESTS_PER_MINUTE: orUnlimited.default(6_000),
+    FAILED_SIGN_INS_PER_MINUTE: orUnlimited.default(60),
+    TRUST_PROXY: wholeNumber(0, 10, 'must be the number of proxies, from 0 to 10').default(0),
+    INTROSPECTION: onOrOff.default(true),
+    SUGGESTIONS: onOrOff.default(true),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.SECRET_KEY !== undefined, {
     path: ['SECRET_KEY'],
     message: 'is required together with DATABASE_URL, so that every process has the same key',
+  })
+  .refine((env) => env.OIDC_ISSUER === undefined || env.OIDC_AUDIENCE !== undefined, {
+    path: ['OIDC_AUDIENCE'],
+    message:
+      'is required together with OIDC_ISSUER: a token that the issuer made for another application must not open this one',
+  })
+  .refine((env) => env.OIDC_AUDIENCE === undefined || env.OIDC_ISSUER !== undefined, {
+    path: ['OIDC_ISSUER'],
+    message: 'is required together with OIDC_AUDIENCE',
   });
 
+/** Settings that are turned off by the empty text. */
+const MAY_BE_EMPTY = new Set(['SOULS_URL']);
+
 /**
- * Reads the settings. A variable that is set to the empty text counts as not set.
+ * Reads the settings. A variable that is set to the empty text counts as not set, but one that is turned off by it.
  * @throws ConfigError for the first setting that cannot be used
  */
 export function readConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
-    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''),
+    Object.entries(env).filter(
+      ([name, value]) => value !== undefined && (value.trim() !== '' || MAY_BE_EMPTY.has(name)),
+    ),
   );
   const result = environment.safeParse(given);
   if (!result.success) {
@@ -129,7 +238,32 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     adminToken: settings.ADMIN_TOKEN ?? null,
     templatesDir: settings.TEMPLATES_DIR,
     corsOrigins: settings.CORS_ORIGINS,
+    oidc:
+      settings.OIDC_ISSUER !== undefined && settings.OIDC_AUDIENCE !== undefined
+        ? { issuer: settings.OIDC_ISSUER, audience: settings.OIDC_AUDIENCE }
+        : null,
     logLevel: settings.LOG_LEVEL,
     provisionConcurrency: settings.PROVISION_CONCURRENCY,
+    checkInTimeoutSeconds: settings.CHECKIN_TIMEOUT_SECONDS,
+    eventRetentionDays: settings.EVENT_RETENTION_DAYS,
+    soulsUrl: settings.SOULS_URL || null,
+    introspection: settings.INTROSPECTION,
+    suggestions: settings.SUGGESTIONS,
+    limits: {
+      operation: {
+        depth: settings.MAX_DEPTH,
+        aliases: settings.MAX_ALIASES,
+        directives: settings.MAX_DIRECTIVES,
+        tokens: settings.MAX_TOKENS,
+        cost: settings.MAX_COST,
+      },
+      bodyBytes: settings.MAX_BODY_BYTES,
+      requestTimeoutSeconds: settings.REQUEST_TIMEOUT_SECONDS,
+      operationsPerConnection: settings.MAX_OPERATIONS_PER_CONNECTION,
+      connectionsPerCredential: settings.MAX_CONNECTIONS_PER_CREDENTIAL,
+      requestsPerMinute: settings.REQUESTS_PER_MINUTE,
+      failedSignInsPerMinute: settings.FAILED_SIGN_INS_PER_MINUTE,
+      trustedProxies: settings.TRUST_PROXY,
+    },
   };
 }

@@ -1,3 +1,5 @@
+import './node-env.ts';
+
 import packageJson from '../package.json' with { type: 'json' };
 import { ConfigError, readConfig } from './config.ts';
 import { createLog } from './log.ts';

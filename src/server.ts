@@ -1,20 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Authenticator } from './access/authenticate.ts';
+import { IdentityProvider } from './access/identity-provider.ts';
+import { LiveCredentials } from './access/live-credentials.ts';
+import { TokenUses } from './access/token-uses.ts';
 import { type Config, usingSetting, wrongSetting } from './config.ts';
-import { type Database, openDatabase } from './db/database.ts';
+import { type Database, type DatabaseOptions, openDatabase } from './db/database.ts';
 import { createSecretBox } from './db/secrets.ts';
+import { Announcements } from './events/announcements.ts';
 import { EventFeed } from './events/feed.ts';
+import { Retention } from './events/retention.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import { Heartbeats } from './fleet/heartbeats.ts';
 import { LivenessSweep } from './fleet/liveness.ts';
 import { ensureFirstOrganization } from './fleet/organizations.ts';
 import { SignsOfLife } from './fleet/signs-of-life.ts';
+import { ConnectionSlots } from './http/connection-slots.ts';
 import { createGraphQL } from './http/graphql.ts';
 import { HttpServer } from './http/http-server.ts';
+import { SignIn } from './http/sign-in.ts';
 import { serveSockets } from './http/websocket.ts';
 import type { Log } from './log.ts';
+import { GatewayController } from './provisioning/controller.ts';
+import { deviceOfInstallation } from './provisioning/installation.ts';
 import { GatewayLinks } from './provisioning/links.ts';
-import { ReconcileQueue } from './provisioning/queue.ts';
 import { reconcileGateway } from './provisioning/reconcile.ts';
+import { SoulDirectory, type SoulTimes } from './provisioning/souls/directory.ts';
+import { RoleSouls } from './provisioning/souls/role-souls.ts';
+import { fetchFromWeb } from './provisioning/souls/web.ts';
 import { readTemplates } from './provisioning/template-folder.ts';
 import { Workspaces } from './provisioning/workspaces.ts';
 import { schema } from './schema/index.ts';
@@ -33,9 +45,10 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-export interface ServerOptions {
-  /** A prepared embedded database to start from, in memory; for tests. */
-  snapshot?: Blob;
+/** For tests. */
+export interface ServerOptions extends Pick<DatabaseOptions, 'snapshot' | 'watch'> {
+  /** In place of hours, which no test waits for. */
+  soulTimes?: Partial<SoulTimes>;
 }
 
 const STOP_TIMEOUT_MS = 10_000;
@@ -43,10 +56,12 @@ const READINESS_TIMEOUT_MS = 2_000;
 
 /** Builds the parts, joins them and starts them. When it has resolved, the server is ready. */
 export async function startServer(config: Config, log: Log, options: ServerOptions = {}): Promise<Server> {
-  const templates = await usingSetting('TEMPLATES_DIR', () => readTemplates(config.templatesDir));
+  await usingSetting('TEMPLATES_DIR', () => readTemplates(config.templatesDir));
   await using opened = new AsyncDisposableStack();
 
-  const http = new HttpServer(log);
+  const { limits } = config;
+  const overHttps = config.baseUrl?.startsWith('https:') ?? false;
+  const http = new HttpServer(log, { ...limits, overHttps });
   const port = await listen(http, config);
   opened.defer(() => http.close(0));
   const database = await usingSetting(config.databaseUrl === null ? 'DATA_DIR' : 'DATABASE_URL', () =>
@@ -56,33 +71,66 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
   const secrets = createSecretBox(secretKeysOf(config));
   const firstToken = await ensureFirstOrganization(database, config.adminToken);
 
-  const links = new GatewayLinks(database, secrets, log);
+  const uses = new TokenUses(database.prisma, log);
+  opened.defer(() => uses.stop());
+  const provider = config.oidc && new IdentityProvider(config.oidc, log);
+  const authenticator = new Authenticator(database.prisma, provider, uses);
+  const live = new LiveCredentials(authenticator, log);
+  live.start();
+  opened.defer(() => live.stop());
+
+  const links = new GatewayLinks(database, secrets, await deviceOfInstallation(database, secrets), log);
   opened.defer(() => links.close());
   const baseUrl = config.baseUrl ?? `http://localhost:${port}`;
-  const workspaces = new Workspaces(database, links, templates, baseUrl);
-  const queue = new ReconcileQueue(database, log);
-  await queue.open();
-  opened.defer(() => queue.stop());
-  const fleet: Fleet = { database, secrets, queue, links, workspaces, heartbeats: new Heartbeats(database) };
+  const soulDirectory = config.soulsUrl === null ? null : openSouls(config.soulsUrl, log, options);
+  opened.defer(() => soulDirectory?.stop());
+  const souls = new RoleSouls(database, soulDirectory);
+  const workspaces = new Workspaces(database, links, () => readTemplates(config.templatesDir), baseUrl, souls);
+  const heartbeats = new Heartbeats(database);
+  const fleet: Fleet = { database, secrets, links, workspaces, soulDirectory, heartbeats };
 
   const signs = new SignsOfLife(database, log);
-  links.listen({
-    onUsable: (gatewayId) => void queue.retryNow(gatewayId),
-    onFacts: (gatewayId, facts) => signs.see(gatewayId, facts),
-  });
   opened.defer(() => signs.stop());
   const reconciler = { database, links, workspaces, log, concurrency: config.provisionConcurrency };
-  await queue.work((gatewayId, signal) => reconcileGateway(reconciler, gatewayId, signal));
-  await links.openAll();
+  const controller = new GatewayController({
+    database,
+    links,
+    log,
+    reconcile: (gatewayId, checks, signal) => reconcileGateway(reconciler, gatewayId, checks, signal),
+    onFacts: (gatewayId, facts) => signs.see(gatewayId, facts),
+    checkInTimeoutMs: config.checkInTimeoutSeconds * 1_000,
+  });
+  opened.defer(() => controller.stop());
+  await controller.start();
+  const retention = new Retention(database, log, config.eventRetentionDays);
+  retention.start();
+  opened.defer(() => retention.stop());
   const liveness = new LivenessSweep(database, log);
   liveness.start();
   opened.defer(() => liveness.stop());
 
   const feed = new EventFeed(database, log);
   await feed.start();
-  const { corsOrigins } = config;
-  const graphql = createGraphQL({ schema, fleet, feed, log, corsOrigins });
-  const sockets = serveSockets(http.server, graphql, { fleet, log, corsOrigins });
+  const announcements = new Announcements(database);
+  await announcements.start();
+  const { corsOrigins, introspection, suggestions } = config;
+  const entry = {
+    signIn: new SignIn(authenticator, limits),
+    live,
+    slots: new ConnectionSlots(limits.connectionsPerCredential),
+    presentation: { log, suggestions },
+    corsOrigins,
+  };
+  const graphql = createGraphQL({
+    ...entry,
+    schema,
+    fleet,
+    feed,
+    announcements,
+    introspection,
+    limits: limits.operation,
+  });
+  const sockets = serveSockets(http.server, graphql, { ...entry, ...limits });
   http.serve({ graphql, readiness: () => readinessOf(database) });
 
   const parts = opened.move();
@@ -94,11 +142,16 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
     async stop() {
       await sockets.close();
       await feed.stop();
+      await announcements.stop();
       // Requests and steps that are under way finish side by side, within the same time.
-      await Promise.all([http.close(STOP_TIMEOUT_MS), queue.stop()]);
+      await Promise.all([http.close(STOP_TIMEOUT_MS), controller.stop()]);
       await parts.disposeAsync();
     },
   };
+}
+
+function openSouls(url: string, log: Log, { soulTimes = {} }: ServerOptions): SoulDirectory {
+  return new SoulDirectory({ url, fetch: fetchFromWeb(), now: () => performance.now(), log, times: soulTimes });
 }
 
 /** @returns the port @throws ConfigError */

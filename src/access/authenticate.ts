@@ -1,30 +1,167 @@
 import type { Db } from '../db/database.ts';
-import { AGENT_TOKEN_PREFIX, hashToken } from './tokens.ts';
+import { gather } from '../gather.ts';
+import type { Agent, ApiToken } from '../generated/prisma/client.ts';
+import type { Identity, IdentityProvider } from './identity-provider.ts';
+import type { TokenUses } from './token-uses.ts';
+import { AGENT_TOKEN_PREFIX, hashToken, tokenPrefix } from './tokens.ts';
 import type { Viewer } from './viewer.ts';
 
-/** Who has this token; null when nobody does, or not any more. One look-up in an index. */
-export async function authenticate(db: Db, token: string): Promise<Viewer | null> {
-  return token.startsWith(AGENT_TOKEN_PREFIX) ? authenticateAgent(db, token) : authenticateOperator(db, token);
+/** What somebody has signed in with, as far as it is needed to ask again whether it is still good. */
+export type Credential =
+  | { kind: 'TOKEN'; hash: string; prefix: string; expiresAt: Date | null }
+  | { kind: 'JWT'; expiresAt: Date };
+
+export interface SignedIn {
+  /** As of the latest look. */
+  viewer: Viewer;
+  readonly credential: Credential;
 }
 
-async function authenticateAgent(db: Db, token: string): Promise<Viewer | null> {
-  const hash = hashToken(token);
-  const agent = await db.agent.findFirst({
-    where: { OR: [{ tokenHash: hash }, { previousTokenHash: hash }], deletionRequestedAt: null },
-    select: { id: true, organizationId: true, kind: true, boardId: true, gatewayId: true },
-  });
-  if (!agent) return null;
-  const { id: agentId, kind: agentKind, ...rest } = agent;
-  return { kind: 'AGENT', agentId, agentKind, ...rest };
+/** Longer ones are nobody's: no need to hash or to decode them. */
+const LONGEST_TOKEN = 8_192;
+
+/** Finds out who has a token. */
+export class Authenticator {
+  readonly #db: Db;
+  readonly #provider: IdentityProvider | null;
+  readonly #uses: TokenUses;
+  readonly #findOperator: (hash: string) => Promise<ApiToken | null>;
+  readonly #findAgent: (hash: string) => Promise<AgentRow | null>;
+
+  /** @param provider whose JWTs are taken as well; null for none */
+  constructor(db: Db, provider: IdentityProvider | null, uses: TokenUses) {
+    this.#db = db;
+    this.#provider = provider;
+    this.#uses = uses;
+    this.#findOperator = gather((hashes) => findOperators(db, hashes));
+    this.#findAgent = gather((hashes) => findAgents(db, hashes));
+  }
+
+  /** Who has this token; null when nobody does, or not any more. One look-up in an index, shared by those who come together. */
+  async signIn(token: string): Promise<SignedIn | null> {
+    if (token.length > LONGEST_TOKEN) return null;
+    const identity = await this.#provider?.identify(token);
+    if (identity) return this.#memberOf(identity);
+    return token.startsWith(AGENT_TOKEN_PREFIX) ? this.#agentWith(token) : this.#operatorWith(token);
+  }
+
+  /**
+   * Looks again at those who have signed in: for each, how it is now. Not among them: whose credential is gone. One that has
+   * expired still is.
+   */
+  async lookAgain(signedIn: readonly SignedIn[]): Promise<Map<SignedIn, SignedIn>> {
+    // One token may have thousands of connections.
+    const hashes = (kind: Viewer['kind']) => [
+      ...new Set(
+        signedIn.flatMap(({ viewer, credential }) =>
+          viewer.kind === kind && credential.kind === 'TOKEN' ? [credential.hash] : [],
+        ),
+      ),
+    ];
+    const [operators, agents] = await Promise.all([
+      found(hashes('OPERATOR'), this.#findOperator),
+      found(hashes('AGENT'), this.#findAgent),
+    ]);
+    // Being connected is a use.
+    for (const { id, lastUsedAt } of operators.values()) this.#uses.note(id, lastUsedAt);
+    return new Map(
+      signedIn.flatMap((one): [SignedIn, SignedIn][] => {
+        if (one.credential.kind === 'JWT') return [[one, one]];
+        const { hash, prefix } = one.credential;
+        const operator = operators.get(hash);
+        const agent = agents.get(hash);
+        if (operator) return [[one, withOperatorToken(operator)]];
+        return agent ? [[one, withAgentToken(agent, hash, prefix)]] : [];
+      }),
+    );
+  }
+
+  async #operatorWith(token: string): Promise<SignedIn | null> {
+    const hash = hashToken(token);
+    const operator = await this.#findOperator(hash);
+    if (!operator || (operator.expiresAt && operator.expiresAt <= new Date())) return null;
+    this.#uses.note(operator.id, operator.lastUsedAt);
+    return withOperatorToken(operator);
+  }
+
+  async #agentWith(token: string): Promise<SignedIn | null> {
+    const hash = hashToken(token);
+    const agent = await this.#findAgent(hash);
+    return agent ? withAgentToken(agent, hash, tokenPrefix(token)) : null;
+  }
+
+  /** An operator of the identity provider, when the organization that it names is here. */
+  async #memberOf({ organizationId: id, role, expiresAt, ...actor }: Identity): Promise<SignedIn | null> {
+    const organization = await this.#db.organization.findUnique({ where: { id }, select: { id: true } });
+    if (!organization) return null;
+    return {
+      viewer: {
+        kind: 'OPERATOR',
+        organizationId: organization.id,
+        role,
+        tokenId: null,
+        actor: { kind: 'OPERATOR', ...actor },
+      },
+      credential: { kind: 'JWT', expiresAt },
+    };
+  }
 }
 
-async function authenticateOperator(db: Db, token: string): Promise<Viewer | null> {
-  const found = await db.apiToken.findUnique({
-    where: { tokenHash: hashToken(token) },
-    select: { organizationId: true, role: true, expiresAt: true },
+function withOperatorToken({ id, name, role, organizationId, tokenHash: hash, prefix, expiresAt }: ApiToken): SignedIn {
+  const actor = { kind: 'OPERATOR', id, name, credential: prefix } as const;
+  return {
+    viewer: { kind: 'OPERATOR', organizationId, role, tokenId: id, actor },
+    credential: { kind: 'TOKEN', hash, prefix, expiresAt },
+  };
+}
+
+type AgentRow = Pick<Agent, 'id' | 'name' | 'kind' | 'organizationId' | 'boardId' | 'gatewayId'>;
+
+function withAgentToken(agent: AgentRow, hash: string, prefix: string): SignedIn {
+  const { id: agentId, name, kind: agentKind, organizationId, boardId, gatewayId } = agent;
+  const actor = { kind: 'AGENT', id: agentId, name, credential: prefix } as const;
+  return {
+    viewer: { kind: 'AGENT', organizationId, agentId, agentKind, boardId, gatewayId, actor },
+    credential: { kind: 'TOKEN', hash, prefix, expiresAt: null },
+  };
+}
+
+async function found<Row>(hashes: string[], find: (hash: string) => Promise<Row | null>): Promise<Map<string, Row>> {
+  const rows = await Promise.all(hashes.map(async (hash) => [hash, await find(hash)] as const));
+  return new Map(rows.flatMap(([hash, row]) => (row === null ? [] : [[hash, row]])));
+}
+
+/** The operator tokens with these hashes, by hash. */
+async function findOperators(db: Db, hashes: readonly string[]): Promise<Map<string, ApiToken>> {
+  if (hashes.length === 0) return new Map();
+  const rows = await db.apiToken.findMany({ where: { tokenHash: { in: [...hashes] } } });
+  return new Map(rows.map((row) => [row.tokenHash, row]));
+}
+
+/** The agents whose tokens have these hashes, by hash. Those on their way out have none any more. */
+async function findAgents(db: Db, hashes: readonly string[]): Promise<Map<string, AgentRow>> {
+  if (hashes.length === 0) return new Map();
+  const agents = await db.agent.findMany({
+    where: {
+      OR: [{ tokenHash: { in: [...hashes] } }, { previousTokenHash: { in: [...hashes] } }],
+      deletionRequestedAt: null,
+    },
+    select: {
+      id: true,
+      name: true,
+      organizationId: true,
+      kind: true,
+      boardId: true,
+      gatewayId: true,
+      tokenHash: true,
+      previousTokenHash: true,
+    },
   });
-  if (!found || (found.expiresAt && found.expiresAt <= new Date())) return null;
-  return { kind: 'OPERATOR', organizationId: found.organizationId, role: found.role };
+  return new Map(
+    agents.flatMap((agent) =>
+      [agent.tokenHash, agent.previousTokenHash].flatMap((hash) => (hash === null ? [] : [[hash, agent] as const])),
+    ),
+  );
 }
 
 /**

@@ -9,6 +9,11 @@ export function newToken(prefix: typeof AGENT_TOKEN_PREFIX | typeof OPERATOR_TOK
   return prefix + randomBytes(32).toString('base64url');
 }
 
+/** What is shown of a token, to tell it from others: its kind and 24 of its 256 random bits. */
+export function tokenPrefix(token: string): string {
+  return token.slice(0, 8);
+}
+
 /**
  * What is stored of a token, in hex. A fast hash is right here: a random token of 256 bits cannot be guessed, and the
  * check is one look-up in a unique index.

@@ -4,12 +4,12 @@ import { PGlite } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
-import type { ConstructorOptions as JobOptions } from 'pg-boss';
-import { fromPglite } from 'pg-boss';
 import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { lockFolder } from './folder-lock.ts';
+import { EMBEDDED_LEASES, type Leases } from './leases.ts';
 import { type MigrationSession, migrate } from './migrate.ts';
 import { PGliteAdapter } from './pglite-adapter.ts';
+import { PostgresLeases } from './postgres-leases.ts';
 import { PostgresListener } from './postgres-listener.ts';
 
 export { Prisma };
@@ -21,8 +21,7 @@ export interface Database {
   /** For people: where the data is. Holds no password. */
   description: string;
   prisma: PrismaClient;
-  /** What the job queue needs to work on the same database. */
-  jobOptions: JobOptions;
+  leases: Leases;
   /**
    * Calls `onPayload` for every NOTIFY on `channel`, also of other processes, and `onGap` when some may have been
    * missed because the connection was lost. Answers with the function that ends it.
@@ -36,14 +35,15 @@ export interface DatabaseOptions {
   databaseUrl: string | null;
   /** A prepared data folder to start the embedded database from, in memory; for tests. */
   snapshot?: Blob;
+  /** Puts something between Prisma and the database that sees every statement; for tests. */
+  watch?: (adapter: SqlDriverAdapterFactory) => SqlDriverAdapterFactory;
 }
 
 const MIGRATIONS = path.join(import.meta.dirname, '..', '..', 'prisma', 'migrations');
-const JOBS_SCHEMA = 'jobs';
 
 /** Opens the database and applies the migrations that it does not have yet. */
 export function openDatabase(options: DatabaseOptions): Promise<Database> {
-  return options.databaseUrl === null ? openEmbedded(options) : openPostgres(options.databaseUrl);
+  return options.databaseUrl === null ? openEmbedded(options) : openPostgres(options.databaseUrl, options.watch);
 }
 
 /** Opens PGlite on the folder (or in memory, from a snapshot), applies the migrations, and nothing else. */
@@ -56,18 +56,18 @@ export async function openPGlite(folder: string | null, snapshot?: Blob): Promis
   return pglite;
 }
 
-async function openEmbedded({ dataDir, snapshot }: DatabaseOptions): Promise<Database> {
+async function openEmbedded({ dataDir, snapshot, watch }: DatabaseOptions): Promise<Database> {
   const release = snapshot ? () => undefined : lockFolder(dataDir);
   try {
     const folder = snapshot ? null : path.join(dataDir, 'pglite');
     if (folder) await mkdir(folder, { recursive: true, mode: 0o700 });
     const pglite = await openPGlite(folder, snapshot);
-    const prisma = createPrisma(new PGliteAdapter(pglite));
+    const prisma = createPrisma(new PGliteAdapter(pglite), watch);
     return {
       kind: 'embedded',
       description: folder ? `embedded PostgreSQL in ${folder}` : 'embedded PostgreSQL in memory',
       prisma,
-      jobOptions: { db: fromPglite(pglite), backend: 'pglite', schema: JOBS_SCHEMA },
+      leases: EMBEDDED_LEASES,
       listen: (channel, onPayload) => pglite.listen(channel, onPayload),
       async close() {
         await prisma.$disconnect();
@@ -81,18 +81,20 @@ async function openEmbedded({ dataDir, snapshot }: DatabaseOptions): Promise<Dat
   }
 }
 
-async function openPostgres(connectionString: string): Promise<Database> {
+async function openPostgres(connectionString: string, watch: DatabaseOptions['watch']): Promise<Database> {
   await migratePostgres(connectionString);
-  const prisma = createPrisma(new PrismaPg({ connectionString }));
+  const prisma = createPrisma(new PrismaPg({ connectionString }), watch);
   const listener = new PostgresListener(connectionString);
+  const leases = new PostgresLeases(connectionString);
   const { hostname, pathname } = new URL(connectionString);
   return {
     kind: 'postgresql',
     description: `PostgreSQL ${hostname}${pathname}`,
     prisma,
-    jobOptions: { connectionString, schema: JOBS_SCHEMA },
+    leases,
     listen: (channel, onPayload, onGap) => listener.listen(channel, onPayload, onGap),
     async close() {
+      await leases.close();
       await listener.close();
       await prisma.$disconnect();
     },
@@ -113,6 +115,9 @@ async function migratePostgres(connectionString: string): Promise<void> {
   }
 }
 
-function createPrisma(adapter: SqlDriverAdapterFactory): PrismaClient {
-  return new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
+function createPrisma(
+  factory: SqlDriverAdapterFactory,
+  watch: DatabaseOptions['watch'] = (adapter) => adapter,
+): PrismaClient {
+  return new PrismaClient({ adapter: watch(factory), transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
 }

@@ -5,6 +5,10 @@ interface Listener {
   onGap: () => void;
 }
 
+/** How often the connection is tried: a network that drops it without a word would otherwise be noticed after minutes. */
+const TRY_EVERY_MS = 5_000;
+/** One that does not answer for this long is given up. */
+const ANSWER_MS = 5_000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
@@ -48,13 +52,26 @@ export class PostgresListener {
   }
 
   async #connect(): Promise<pg.Client> {
-    const client = new pg.Client({ connectionString: this.#connectionString, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.#connectionString,
+      application_name: 'mission-control listener',
+      connectionTimeoutMillis: ANSWER_MS,
+      query_timeout: ANSWER_MS,
+    });
     client.on('notification', ({ channel, payload }) => {
       for (const listener of this.#listeners.get(channel) ?? []) listener.onPayload(payload ?? '');
     });
-    client.once('error', () => this.#reconnect(FIRST_RETRY_MS));
-    client.once('end', () => this.#reconnect(FIRST_RETRY_MS));
+    // An error that nobody listens to would end the process; one of connecting is told by connect() itself.
+    client.on('error', () => undefined);
     await client.connect();
+    const tries = setInterval(() => {
+      // Ended while it waits for an answer, it is broken off.
+      client.query('SELECT').catch(() => client.end().catch(() => undefined));
+    }, TRY_EVERY_MS);
+    client.once('end', () => {
+      clearInterval(tries);
+      this.#reconnect(FIRST_RETRY_MS);
+    });
     return client;
   }
 
@@ -69,8 +86,14 @@ export class PostgresListener {
 
   async #restore(): Promise<void> {
     const client = await this.#connect();
-    for (const channel of this.#listeners.keys()) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    try {
+      for (const channel of this.#listeners.keys()) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    } catch (error) {
+      client.end().catch(() => undefined);
+      throw error;
+    }
     this.#client = Promise.resolve(client);
+    if (this.#closed) await this.close();
     for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.onGap();
   }
 }

@@ -42,9 +42,9 @@ export const CREATE_TASK = graphql(`
   }
 `);
 
-export const DELETE_AGENT = graphql(`
-  mutation DemoDeleteAgent($id: ID!) {
-    deleteAgent(id: $id) {
+export const DELETE_GATEWAY = graphql(`
+  mutation DemoDeleteGateway($gatewayId: ID!) {
+    deleteGateway(id: $gatewayId, force: true) {
       __typename
       ... on Error { message }
     }
@@ -63,7 +63,6 @@ export const FLEET = graphql(`
   query DemoFleet($gatewayId: ID!) {
     gateway(id: $gatewayId) {
       connection { state serverVersion lastError hint }
-      mainAgent { openclawAgentId }
       agents(first: 100) { nodes { ...DemoAgent } }
     }
   }

@@ -11,7 +11,7 @@ import { type Display, LiveTable, PlainLines } from './display.ts';
 import { AGENT_EVENTS, FLEET } from './documents.ts';
 import { FleetView } from './fleet-view.ts';
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts';
-import { removeAgents, removeMainAgent } from './removal.ts';
+import { removeGateway } from './removal.ts';
 import { createFleet } from './story.ts';
 
 // The main job from end to end, on a terminal. Leaves nothing behind.
@@ -73,7 +73,8 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   say(`Starting Mission Control${options.gateway ? '' : ' and a simulated gateway'} …`);
   const gateway = options.gateway ?? (await simulatedGateway(path.join(folder, 'gateway'), opened));
   const { HOST, PORT = '0', BASE_URL } = process.env;
-  const config = readConfig({ HOST, PORT, BASE_URL, DATA_DIR: path.join(folder, 'data'), LOG_LEVEL: 'silent' });
+  const DATA_DIR = path.join(folder, 'data');
+  const config = readConfig({ HOST, PORT, BASE_URL, DATA_DIR, LOG_LEVEL: 'silent', SOULS_URL: '' });
   const log = createLog(config.logLevel);
   const server = await startServer(config, log);
   opened.defer(() => server.stop());
@@ -100,11 +101,7 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<void> {
     display.finish();
     if (options.gateway && gatewayId) {
       say('Removing the agents from the gateway …');
-      const removed = await removeAgents(api, gatewayId);
-      // The server would make the main agent anew.
-      await opened.disposeAsync();
-      const main = removed.main && (await removeMainAgent(options.gateway, removed.main, log));
-      left.push(...removed.left, ...(main ? [main] : []));
+      left.push(...(await removeGateway(api, gatewayId)));
       say(
         left.length > 0 ? left.join('\n') : 'They are gone; their workspaces are in the trash of the gateway’s user.',
       );

@@ -1,4 +1,4 @@
-import type { Db } from '../db/database.ts';
+import { Prisma } from '../db/database.ts';
 import type { AgentStatus, Liveness } from '../generated/prisma/client.ts';
 import type { EventSubject } from './log.ts';
 
@@ -15,21 +15,17 @@ export interface LiveHeartbeat {
 
 type Encoded = [string, string, string | null, string, AgentStatus, Liveness, number];
 
-/** Tells every process of these heartbeats when the transaction commits. */
-export async function notifyHeartbeats(tx: Db, heartbeats: LiveHeartbeat[]): Promise<void> {
-  const payloads: string[] = [];
-  for (let start = 0; start < heartbeats.length; start += HEARTBEATS_PER_NOTIFY) {
-    const part = heartbeats.slice(start, start + HEARTBEATS_PER_NOTIFY);
-    payloads.push(
-      JSON.stringify(
-        part.map(({ agent, at }): Encoded => {
-          return [agent.organizationId, agent.id, agent.boardId, agent.gatewayId, agent.status, agent.liveness, +at];
-        }),
-      ),
-    );
-  }
-  if (payloads.length > 0)
-    await tx.$executeRaw`SELECT pg_notify(${LIVE_CHANNEL}, p) FROM unnest(${payloads}::text[]) AS p`;
+/**
+ * A query that tells every process of heartbeats when the statement that it is part of commits.
+ * @param agents a table of the agents: organizationId, id, boardId, gatewayId, status, liveness
+ */
+export function tellHeartbeats(agents: Prisma.Sql, at: Date): Prisma.Sql {
+  return Prisma.sql`
+    SELECT pg_notify(${LIVE_CHANNEL}, jsonb_agg(jsonb_build_array(
+             "organizationId", id, "boardId", "gatewayId", status, liveness, ${at.getTime()}::bigint
+           ))::text)
+    FROM (SELECT *, (row_number() OVER (ORDER BY id) - 1) / ${HEARTBEATS_PER_NOTIFY}::int AS part FROM ${agents}) AS numbered
+    GROUP BY part`;
 }
 
 /** The heartbeats of one notification. Only this file writes and reads its form. */

@@ -1,5 +1,7 @@
+import type { Actor } from '../access/viewer.ts';
 import type { Db } from '../db/database.ts';
 import type { Agent, AgentEvent, AgentEventType, ProvisioningStep } from '../generated/prisma/client.ts';
+import { actorColumns } from './activity.ts';
 
 /** What an event says of its agent: who it is, and how it was when the event happened. */
 export type EventSubject = Pick<Agent, 'id' | 'organizationId' | 'boardId' | 'gatewayId' | 'status' | 'liveness'>;
@@ -9,6 +11,8 @@ export interface EventDetails {
   previousStatus?: Agent['status'];
   step?: Omit<ProvisioningStep, 'agentId'>;
   message?: string;
+  /** Who asked for it; left out for what this server does by itself. */
+  actor?: Actor;
 }
 
 export interface NewEvent {
@@ -36,7 +40,7 @@ export function appendEvent(
   return appendEvents(tx, [{ agent, type, details }]);
 }
 
-function eventRow(agent: EventSubject, type: AgentEventType, { step, ...details }: EventDetails = {}) {
+function eventRow(agent: EventSubject, type: AgentEventType, { step, actor, ...details }: EventDetails = {}) {
   return {
     type,
     agentId: agent.id,
@@ -46,6 +50,7 @@ function eventRow(agent: EventSubject, type: AgentEventType, { step, ...details 
     status: agent.status,
     liveness: agent.liveness,
     ...details,
+    ...(actor && actorColumns(actor)),
     ...(step && {
       stepName: step.name,
       stepOutcome: step.outcome,

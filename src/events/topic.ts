@@ -2,11 +2,26 @@
 export class SubscriptionOverflow extends Error {
   override name = 'SubscriptionOverflow';
   readonly code = 'SUBSCRIPTION_OVERFLOW';
+
+  constructor() {
+    super('This subscription fell behind. Subscribe again after your last cursor.');
+  }
+}
+
+/** Some values may have been missed, and are told nowhere else: its reader should read the objects again. */
+export class SubscriptionGap extends Error {
+  override name = 'SubscriptionGap';
+  readonly code = 'SUBSCRIPTION_GAP';
+
+  constructor() {
+    super('Something may have been missed. Subscribe again, and then read again what you follow.');
+  }
 }
 
 interface Subscriber<T> {
   push(value: T): void;
   end(): void;
+  fail(error: Error): void;
 }
 
 /**
@@ -16,10 +31,15 @@ interface Subscriber<T> {
 export class Topic<T> {
   readonly #subscribers = new Set<Subscriber<T>>();
   readonly #capacity: number;
+  readonly #onEmpty: () => void;
 
-  /** @param capacity values a subscriber may lag behind before it is ended */
-  constructor(capacity: number) {
+  /**
+   * @param capacity values a subscriber may lag behind before it is ended
+   * @param onEmpty called when the last subscriber has left or was ended
+   */
+  constructor(capacity: number, onEmpty: () => void = () => undefined) {
     this.#capacity = capacity;
+    this.#onEmpty = onEmpty;
   }
 
   get size(): number {
@@ -35,6 +55,11 @@ export class Topic<T> {
     for (const subscriber of this.#subscribers) subscriber.end();
   }
 
+  /** Ends every subscription with this error, after what it has queued. */
+  fail(error: Error): void {
+    for (const subscriber of this.#subscribers) subscriber.fail(error);
+  }
+
   /** Values published from now on that `wants` accepts. */
   subscribe(wants: (value: T) => boolean): AsyncIterableIterator<T> {
     const queue: T[] = [];
@@ -43,11 +68,14 @@ export class Topic<T> {
     let failure: Error | null = null;
     const subscribers = this.#subscribers;
     const capacity = this.#capacity;
+    const onEmpty = this.#onEmpty;
 
     const finish = () => {
       ended = true;
-      subscribers.delete(subscriber);
-      waiting?.resolve({ value: undefined, done: true });
+      if (subscribers.delete(subscriber) && subscribers.size === 0) onEmpty();
+      if (waiting && failure) waiting.reject(failure);
+      else waiting?.resolve({ value: undefined, done: true });
+      if (waiting) failure = null;
       waiting = null;
     };
     const subscriber: Subscriber<T> = {
@@ -59,12 +87,16 @@ export class Topic<T> {
         } else if (queue.length < capacity) {
           queue.push(value);
         } else {
-          failure = new SubscriptionOverflow('This subscription fell behind. Subscribe again after your last cursor.');
+          failure = new SubscriptionOverflow();
           queue.length = 0;
           finish();
         }
       },
       end: finish,
+      fail(error) {
+        failure = error;
+        finish();
+      },
     };
     subscribers.add(subscriber);
 

@@ -34,3 +34,8 @@ export function storedProfile(
   const given = Object.entries(profile ?? {}).filter(([, value]) => value !== null && value !== undefined);
   return Object.fromEntries(given) as Prisma.InputJsonObject;
 }
+
+/** The stored profile with the given fields in place of its own; null takes one out. */
+export function mergedProfile(stored: object, given: z.infer<typeof identityProfileInput>): Prisma.InputJsonObject {
+  return storedProfile({ ...stored, ...given });
+}

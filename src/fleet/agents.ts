@@ -4,6 +4,7 @@ import { visibleAgents } from '../access/visibility.ts';
 import type { Db } from '../db/database.ts';
 import { appendEvent } from '../events/log.ts';
 import type { Agent, Board } from '../generated/prisma/client.ts';
+import { requestReconcile } from '../provisioning/requests.ts';
 import type { AgentDocument, WorkspaceFile } from '../provisioning/workspaces.ts';
 import { newAgentRow } from './agent-row.ts';
 import { heartbeatInput, identityProfileInput, storedProfile, templateInput } from './agent-settings.ts';
@@ -17,6 +18,7 @@ import {
   ValidationError,
 } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
+import { letGo } from './leaving.ts';
 import { literally } from './like.ts';
 import { createOnce } from './once.ts';
 import { isId, name, parseInput, uuid } from './validation.ts';
@@ -63,17 +65,21 @@ export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown):
     find: (id) => prisma.agent.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
-    same: { ...settings, boardId: board.id, kind: isLead ? 'BOARD_LEAD' : 'BOARD_WORKER' },
-    create: () =>
+    request: { ...settings, boardId: board.id, isLead },
+    keptOf: ({ createdFrom }) => createdFrom,
+    create: (createdFrom) =>
       prisma.$transaction(async (tx) => {
         await refuseTakenPlace(tx, board, settings.name, isLead);
         if (viewer.kind === 'AGENT') await refuseBeyondLimit(tx, board);
         const gateway = await tx.gateway.findUniqueOrThrow({ where: { id: board.gatewayId } });
         const agent = await tx.agent.create({
-          data: newAgentRow({ id: input.id, name: settings.name, gateway, board: { id: board.id, isLead }, settings }),
+          data: {
+            ...newAgentRow({ id: input.id, name: settings.name, gateway, board: { id: board.id, isLead }, settings }),
+            createdFrom,
+          },
         });
-        await fleet.queue.enqueue(tx, gateway.id);
-        await appendEvent(tx, agent, 'CREATED');
+        await requestReconcile(tx, gateway.id);
+        await appendEvent(tx, agent, 'CREATED', { actor: viewer.actor });
         return agent;
       }),
     taken: async () => `Another agent of this board is already named "${settings.name}".`,
@@ -81,23 +87,25 @@ export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown):
 }
 
 /** Renders the templates that were given, so that a mistake in one is told now and nothing is stored. */
-function checkTemplates(
+export function checkTemplates(
   fleet: Fleet,
-  templates: { identityTemplate: string | null; soulTemplate: string | null },
+  templates: { identityTemplate?: string | null | undefined; soulTemplate?: string | null | undefined },
 ): void {
   const problems: FieldProblem[] = [];
   for (const field of ['identityTemplate', 'soulTemplate'] as const) {
     const source = templates[field];
-    const error = source === null ? null : fleet.workspaces.checkTemplate(field, source);
+    const error = source == null ? null : fleet.workspaces.checkTemplate(field, source);
     if (error) problems.push({ path: `input.${field}`, message: error });
   }
   if (problems.length > 0) throw new ValidationError(problems);
 }
 
 /** @throws ConflictError that names who has the name, or the lead's place */
-async function refuseTakenPlace(tx: Db, board: Board, agentName: string, isLead: boolean): Promise<void> {
+export async function refuseTakenPlace(tx: Db, board: Board, agentName: string, isLead: boolean): Promise<void> {
   // Also makes creates on one board wait for each other, so that counts and names hold under concurrency.
-  await tx.$queryRaw`SELECT 1 FROM "Board" WHERE id = ${board.id}::uuid FOR UPDATE`;
+  const there = await tx.$queryRaw<unknown[]>`
+    SELECT 1 FROM "Board" WHERE id = ${board.id}::uuid AND "deletionRequestedAt" IS NULL FOR UPDATE`;
+  if (there.length === 0) throw new NotFoundError('board', board.id);
   const holders = await tx.agent.findMany({
     where: {
       boardId: board.id,
@@ -115,6 +123,12 @@ async function refuseTakenPlace(tx: Db, board: Board, agentName: string, isLead:
     if (isLead && holder.kind === 'BOARD_LEAD')
       throw new ConflictError(`The board already has a lead: "${holder.name}" (${holder.id}). Delete that one first.`);
   }
+}
+
+/** Who has a name on a board, in any case. */
+export function nameHolder(db: Db, boardId: string, agentName: string): Promise<Agent | null> {
+  const name = { equals: literally(agentName), mode: 'insensitive' } as const;
+  return db.agent.findFirst({ where: { boardId, deletionRequestedAt: null, name } });
 }
 
 async function refuseBeyondLimit(tx: Db, board: Board): Promise<void> {
@@ -139,27 +153,12 @@ export async function deleteAgent(fleet: Fleet, viewer: Viewer, id: string): Pro
   if (agent.kind === 'GATEWAY_MAIN')
     throw new ConflictError('This is the main agent of its gateway. It leaves when the gateway is deleted.');
   return fleet.database.prisma.$transaction(async (tx) => {
-    const marked = await tx.agent.updateManyAndReturn({
-      where: { id: agent.id, deletionRequestedAt: null },
-      data: {
-        status: 'DELETED',
-        deletionRequestedAt: new Date(),
-        generation: { increment: 1 },
-        provisioningPhase: 'PENDING',
-        attempts: 0,
-        nextAttemptAt: new Date(),
-        tokenHash: null,
-        previousTokenHash: null,
-        currentTaskId: null,
-      },
-    });
-    const [deleted] = marked;
-    if (!deleted) return agent;
-    await tx.task.updateMany({ where: { assigneeId: id, status: 'IN_PROGRESS' }, data: { status: 'INBOX' } });
-    await tx.task.updateMany({ where: { assigneeId: id }, data: { assigneeId: null } });
-    await fleet.queue.enqueue(tx, agent.gatewayId);
-    await appendEvent(tx, deleted, 'STATUS_CHANGED', { previousStatus: agent.status });
-    return deleted;
+    const [leaving] = await letGo(tx, { id: agent.id }, viewer.actor);
+    if (leaving) return leaving;
+    // Somebody else was first; it may have left its gateway since.
+    const gone = await tx.agent.findUnique({ where: { id: agent.id } });
+    if (!gone) throw new NotFoundError('agent', id);
+    return gone;
   });
 }
 

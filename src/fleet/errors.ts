@@ -52,7 +52,7 @@ export class NotFoundError extends Error {
   override name = 'NotFoundError';
   readonly code = 'NOT_FOUND';
 
-  constructor(what: 'agent' | 'board' | 'gateway' | 'task', id: string) {
+  constructor(what: 'agent' | 'API token' | 'board' | 'gateway' | 'task' | 'template sync', id: string) {
     super(`There is no ${what} with the id ${id}.`);
   }
 }

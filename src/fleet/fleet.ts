@@ -3,7 +3,7 @@ import type { Viewer } from '../access/viewer.ts';
 import type { Database } from '../db/database.ts';
 import type { SecretBox } from '../db/secrets.ts';
 import type { GatewayLinks } from '../provisioning/links.ts';
-import type { ReconcileQueue } from '../provisioning/queue.ts';
+import type { SoulDirectory } from '../provisioning/souls/directory.ts';
 import type { Workspaces } from '../provisioning/workspaces.ts';
 import { ForbiddenError } from './errors.ts';
 import type { Heartbeats } from './heartbeats.ts';
@@ -12,9 +12,10 @@ import type { Heartbeats } from './heartbeats.ts';
 export interface Fleet {
   database: Database;
   secrets: SecretBox;
-  queue: ReconcileQueue;
   links: GatewayLinks;
   workspaces: Workspaces;
+  /** Null: none is asked. */
+  soulDirectory: SoulDirectory | null;
   heartbeats: Heartbeats;
 }
 

@@ -1,59 +1,37 @@
 import { z } from 'zod';
 import type { Viewer } from '../access/viewer.ts';
 import { visibleGateways } from '../access/visibility.ts';
+import type { Db } from '../db/database.ts';
+import { recordActivity } from '../events/activity.ts';
 import { appendEvent } from '../events/log.ts';
 import { listSessions } from '../gateway/sessions.ts';
-import type { Agent, Gateway } from '../generated/prisma/client.ts';
+import type { Gateway } from '../generated/prisma/client.ts';
+import { requestReconcile, retryNow } from '../provisioning/requests.ts';
 import { newAgentRow } from './agent-row.ts';
 import { atGateway, NotFoundError } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
+import {
+  gatewayToken,
+  gatewayUrl,
+  refuseFingerprintWithoutTls,
+  tlsFingerprint,
+  workspaceRoot,
+} from './gateway-input.ts';
 import { literally } from './like.ts';
 import { createOnce } from './once.ts';
-import { isId, line, name, parseInput, uuid } from './validation.ts';
+import { isId, name, parseInput, uuid } from './validation.ts';
 
-const gatewayUrl = z
-  .string()
-  .trim()
-  .max(500, 'must have at most 500 characters')
-  .superRefine((text, context) => {
-    const problem = urlProblem(text);
-    if (problem) context.addIssue({ code: 'custom', message: problem });
-  });
-
-function urlProblem(text: string): string | null {
-  // URL.parse leaves out or encodes what the rest of the world takes as it is.
-  if (/[\p{Cc}\s]/u.test(text)) return 'must not have spaces or control characters';
-  if (!text.isWellFormed()) return 'must be valid Unicode';
-  const url = URL.parse(text);
-  if (!url || !/^wss?:\/\//.test(text)) return 'must be a ws:// or wss:// URL';
-  if (url.username || url.password) return 'must not contain credentials; give the token in input.token';
-  if (url.hash) return 'must not have a fragment (#…)';
-  return null;
-}
-
-const createGatewayInput = z.object({
-  id: uuid.nullish(),
-  name,
-  url: gatewayUrl,
-  token: z
-    .string()
-    .min(1, 'must not be empty; leave it out for a gateway without one')
-    .max(4_000, 'must have at most 4000 characters')
-    .nullish(),
-  workspaceRoot: line(500).refine(
-    (path) => /^(\/|~|[A-Za-z]:[\\/])/.test(path),
-    'must be an absolute path on the gateway, or begin with ~',
-  ),
-  tlsFingerprint: z
-    .string()
-    .trim()
-    .regex(
-      /^(sha256:)?([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i,
-      'must be a SHA-256 fingerprint: 64 hex digits, colons allowed',
-    )
-    .nullish(),
-  allowInsecureTls: z.boolean().nullish(),
-});
+const createGatewayInput = z
+  .object({
+    id: uuid.nullish(),
+    name,
+    url: gatewayUrl,
+    token: gatewayToken.nullish(),
+    workspaceRoot,
+    tlsFingerprint: tlsFingerprint.nullish(),
+    allowInsecureTls: z.boolean().nullish(),
+  })
+  .superRefine(refuseFingerprintWithoutTls);
 
 /**
  * Stores a gateway, its token encrypted, and its main agent, which is then provisioned.
@@ -75,8 +53,9 @@ export async function createGateway(fleet: Fleet, viewer: Viewer, given: unknown
     find: (id) => fleet.database.prisma.gateway.findUnique({ where: { id } }),
     id: input.id,
     organizationId,
-    same: settings,
-    create: () =>
+    request: { ...settings, token: token ?? null },
+    keptOf: ({ createdFromSealed }) => (createdFromSealed === null ? null : fleet.secrets.open(createdFromSealed)),
+    create: (createdFrom) =>
       fleet.database.prisma.$transaction(async (tx) => {
         const gateway = await tx.gateway.create({
           data: {
@@ -84,22 +63,40 @@ export async function createGateway(fleet: Fleet, viewer: Viewer, given: unknown
             organizationId,
             ...settings,
             tokenSealed: token ? fleet.secrets.seal(token) : null,
+            createdFromSealed: createdFrom === null ? null : fleet.secrets.seal(createdFrom),
           },
         });
         const main = await tx.agent.create({ data: newAgentRow({ name: 'Gateway agent', gateway }) });
-        await fleet.queue.enqueue(tx, gateway.id);
-        await appendEvent(tx, main, 'CREATED');
+        await requestReconcile(tx, gateway.id);
+        await recordActivity(tx, viewer.actor, { ...aboutGateway(gateway), action: 'GATEWAY_CREATED' });
+        await appendEvent(tx, main, 'CREATED', { actor: viewer.actor });
         return gateway;
       }),
-    taken: async () => {
-      const name = { equals: literally(input.name), mode: 'insensitive' } as const;
-      const holder = await fleet.database.prisma.gateway.findFirst({ where: { organizationId, name } });
-      return `The gateway ${holder?.id} is already named "${holder?.name}".`;
-    },
+    taken: () => gatewayNameTaken(fleet, organizationId, input.name),
   });
 }
 
-/** The gateway, if there is one that the viewer can see. */
+/** What an activity says of its gateway. */
+export function aboutGateway(gateway: Gateway) {
+  return { organizationId: gateway.organizationId, gatewayId: gateway.id, object: gateway };
+}
+
+/** The sentence for a name that another gateway has. */
+export async function gatewayNameTaken(fleet: Fleet, organizationId: string, taken: string): Promise<string> {
+  const name = { equals: literally(taken), mode: 'insensitive' } as const;
+  const where = { organizationId, name, deletionRequestedAt: null };
+  const holder = await fleet.database.prisma.gateway.findFirst({ where });
+  return `The gateway ${holder?.id} is already named "${holder?.name}".`;
+}
+
+/** Makes sure that a gateway is not on its way out, until the end of the transaction. @throws NotFoundError */
+export async function requireGateway(tx: Db, id: string): Promise<void> {
+  const there = await tx.$queryRaw<unknown[]>`
+    SELECT 1 FROM "Gateway" WHERE id = ${id}::uuid AND "deletionRequestedAt" IS NULL FOR SHARE`;
+  if (there.length === 0) throw new NotFoundError('gateway', id);
+}
+
+/** The gateway, if there is one that the viewer can see. @throws NotFoundError */
 export async function findGateway(fleet: Fleet, viewer: Viewer, id: string): Promise<Gateway> {
   const gateway = isId(id)
     ? await fleet.database.prisma.gateway.findFirst({ where: { id, ...visibleGateways(viewer) } })
@@ -109,14 +106,16 @@ export async function findGateway(fleet: Fleet, viewer: Viewer, id: string): Pro
 }
 
 /**
- * Connects to the gateway afresh now.
+ * Connects to the gateway afresh now; when it answers, what has failed there is tried again.
  * @throws ForbiddenError, NotFoundError, GatewayFailure (why it cannot be reached or refuses us)
  */
 export async function checkGateway(fleet: Fleet, viewer: Viewer, id: string): Promise<Gateway> {
   authorize(viewer, 'checkGateway');
   const gateway = await findGateway(fleet, viewer, id);
+  await recordActivity(fleet.database.prisma, viewer.actor, { ...aboutGateway(gateway), action: 'GATEWAY_CHECKED' });
   await atGateway(() => fleet.links.check(gateway));
-  await fleet.queue.enqueue(fleet.database.prisma, gateway.id);
+  await retryNow(fleet.database.prisma, gateway.id, true);
+  await requestReconcile(fleet.database.prisma, gateway.id);
   return fleet.database.prisma.gateway.findUniqueOrThrow({ where: { id: gateway.id } });
 }
 
@@ -124,7 +123,7 @@ export interface GatewaySession {
   key: string;
   label: string | null;
   /** Null for an agent that is not managed here. */
-  agent: Agent | null;
+  agentId: string | null;
   updatedAt: Date | null;
 }
 
@@ -134,12 +133,12 @@ export async function gatewaySessions(fleet: Fleet, viewer: Viewer, gatewayId: s
   const { prisma } = fleet.database;
   const gateway = await prisma.gateway.findUniqueOrThrow({ where: { id: gatewayId } });
   const sessions = await atGateway(async () => listSessions(await fleet.links.connect(gateway)));
-  const agents = await prisma.agent.findMany({ where: { gatewayId, deletionRequestedAt: null } });
-  const byOpenclawId = new Map(agents.map((agent) => [agent.openclawAgentId, agent]));
-  return sessions.map(({ key, label, agentId, updatedAt }) => ({
-    key,
-    label,
-    agent: (agentId && byOpenclawId.get(agentId)) || null,
-    updatedAt,
-  }));
+  const agents = await prisma.agent.findMany({
+    where: { gatewayId, deletionRequestedAt: null },
+    select: { id: true, openclawAgentId: true },
+  });
+  const ids = new Map(agents.map(({ id, openclawAgentId }) => [openclawAgentId, id]));
+  return sessions.map(({ key, label, agentId, updatedAt }) => {
+    return { key, label, agentId: ids.get(agentId ?? '') ?? null, updatedAt };
+  });
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Viewer } from '../access/viewer.ts';
-import type { Database, Db } from '../db/database.ts';
-import { type LiveHeartbeat, notifyHeartbeats } from '../events/live.ts';
-import { appendEvents, type NewEvent } from '../events/log.ts';
-import type { AgentStatus, Liveness } from '../generated/prisma/client.ts';
+import type { Actor, Viewer } from '../access/viewer.ts';
+import { type Database, type Db, Prisma } from '../db/database.ts';
+import { actorColumns } from '../events/activity.ts';
+import { tellHeartbeats } from '../events/live.ts';
+import type { AgentStatus } from '../generated/prisma/client.ts';
 import { findAgent } from './agents.ts';
 import { ConflictError, NotFoundError, ValidationError } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
@@ -28,7 +28,7 @@ export async function heartbeat(fleet: Fleet, viewer: Viewer, given: unknown): P
   const status = input.status ?? (taskId === null ? 'IDLE' : 'ACTIVE');
   // An agent that says it is busy without saying with what keeps the task that it named before.
   const keepsTask = input.currentTaskId === undefined && status === 'ACTIVE';
-  await fleet.heartbeats.report({ agentId, status, taskId, keepsTask });
+  await fleet.heartbeats.report({ agentId, status, taskId, keepsTask, actor: viewer.actor });
   return agentId;
 }
 
@@ -46,6 +46,7 @@ interface Report {
   status: 'ACTIVE' | 'IDLE';
   taskId: string | null;
   keepsTask: boolean;
+  actor: Actor;
 }
 
 interface Waiting {
@@ -55,15 +56,7 @@ interface Waiting {
 
 interface Outcome {
   id: string;
-  organizationId: string;
-  boardId: string | null;
-  gatewayId: string;
-  status: AgentStatus;
-  liveness: Liveness;
   previousStatus: AgentStatus;
-  previousLiveness: Liveness;
-  previousTaskId: string | null;
-  currentTaskId: string | null;
   taskIsThere: boolean;
 }
 
@@ -112,7 +105,7 @@ export class Heartbeats {
 
   async #writeGroup(group: Waiting[]): Promise<void> {
     try {
-      const outcomes = await this.#database.prisma.$transaction((tx) => write(tx, group));
+      const outcomes = await write(this.#database.prisma, group);
       for (const { report, answer } of group) {
         const refusal = refusalOf(report, outcomes.get(report.agentId));
         if (refusal) answer.reject(refusal);
@@ -126,22 +119,30 @@ export class Heartbeats {
   }
 }
 
-async function write(tx: Db, group: Waiting[]): Promise<Map<string, Outcome>> {
+/**
+ * One statement, which is its own transaction: each further one would be waited for by the whole group and the next. An
+ * agent that only says that it is still there is told of; what changes is logged, and the log's trigger tells of it.
+ * The answer counts those told of, as PostgreSQL does not run a query that nothing reads.
+ */
+async function write(db: Db, group: Waiting[]): Promise<Map<string, Outcome>> {
   const reports = group.map(({ report }) => report);
+  const actors = reports.map(({ actor }) => actorColumns(actor));
   const at = new Date();
-  const outcomes = await tx.$queryRaw<Outcome[]>`
+  const outcomes = await db.$queryRaw<Outcome[]>`
     WITH report AS (
       SELECT * FROM unnest(
         ${reports.map((r) => r.agentId)}::uuid[], ${reports.map((r) => r.status)}::text[],
-        ${reports.map((r) => r.taskId)}::uuid[], ${reports.map((r) => r.keepsTask)}::boolean[]
-      ) AS r ("agentId", status, "taskId", "keepsTask")
+        ${reports.map((r) => r.taskId)}::uuid[], ${reports.map((r) => r.keepsTask)}::boolean[],
+        ${actors.map((a) => a.actorKind)}::text[], ${actors.map((a) => a.actorId)}::text[],
+        ${actors.map((a) => a.actorName)}::text[], ${actors.map((a) => a.actorCredential)}::text[]
+      ) AS r ("agentId", status, "taskId", "keepsTask", "actorKind", "actorId", "actorName", "actorCredential")
     ), before AS (
-      SELECT a.id, a."organizationId", a."boardId", a."gatewayId", a.status, a.liveness, a."currentTaskId",
-             report.status AS "newStatus",
+      SELECT a.id, a.status, a.liveness, a."currentTaskId", report.status AS "newStatus",
              CASE WHEN report."keepsTask" THEN a."currentTaskId" ELSE report."taskId" END AS "newTaskId",
              report."taskId" IS NULL OR EXISTS (
                SELECT FROM "Task" t WHERE t.id = report."taskId" AND t."boardId" = a."boardId"
-             ) AS "taskIsThere"
+             ) AS "taskIsThere",
+             "actorKind", "actorId", "actorName", "actorCredential"
       FROM report JOIN "Agent" a ON a.id = report."agentId"
       ORDER BY a.id
       FOR UPDATE OF a
@@ -151,30 +152,30 @@ async function write(tx: Db, group: Waiting[]): Promise<Map<string, Outcome>> {
           "lastHeartbeatAt" = ${at}, "lastSeenAt" = ${at}, "wakeAttempts" = 0
       FROM before
       WHERE a.id = before.id AND before."taskIsThere" AND before.status NOT IN ('PAUSED', 'DELETED')
-      RETURNING a.id, a.status, a.liveness, a."currentTaskId"
-    )
-    SELECT before.id, "organizationId", "boardId", "gatewayId", "taskIsThere", before.status AS "previousStatus",
-           before.liveness AS "previousLiveness", before."currentTaskId" AS "previousTaskId",
-           coalesce(after.status, before.status) AS status, coalesce(after.liveness, before.liveness) AS liveness,
-           after."currentTaskId"
-    FROM before LEFT JOIN after USING (id)`;
-  const byId = new Map(outcomes.map((outcome) => [outcome.id, outcome]));
-  const accepted = reports
-    .map((report) => ({ report, outcome: byId.get(report.agentId) }))
-    .filter(
-      (entry): entry is { report: Report; outcome: Outcome } =>
-        !!entry.outcome && !refusalOf(entry.report, entry.outcome),
-    );
-  const changed: NewEvent[] = [];
-  const unchanged: LiveHeartbeat[] = [];
-  for (const { outcome } of accepted) {
-    const events = eventsOf(outcome, at);
-    if (events.length > 0) changed.push(...events);
-    else unchanged.push({ agent: outcome, at });
-  }
-  await notifyHeartbeats(tx, unchanged);
-  await appendEvents(tx, changed);
-  return byId;
+      RETURNING a.id, a."organizationId", a."boardId", a."gatewayId", a.status, a.liveness,
+                before.status AS "previousStatus",
+                a.status <> before.status AS "changedStatus", a.liveness <> before.liveness AS "changedLiveness",
+                a."currentTaskId" IS DISTINCT FROM before."currentTaskId" AS "changedTask",
+                "actorKind", "actorId", "actorName", "actorCredential"
+    ), logged AS (
+      INSERT INTO "AgentEvent" ("organizationId", "agentId", "boardId", "gatewayId", type, at, status, "previousStatus", liveness,
+                                "actorKind", "actorId", "actorName", "actorCredential")
+      SELECT "organizationId", id, "boardId", "gatewayId", event.type::"AgentEventType", ${at}, status,
+             CASE WHEN event.type = 'STATUS_CHANGED' THEN "previousStatus" END, liveness,
+             "actorKind"::"ActorKind", "actorId", "actorName", "actorCredential"
+      FROM after CROSS JOIN LATERAL (VALUES
+        (1, 'STATUS_CHANGED', "changedStatus"),
+        (2, 'LIVENESS_CHANGED', "changedLiveness"),
+        (3, 'HEARTBEAT', "changedStatus" OR "changedLiveness" OR "changedTask")
+      ) AS event (place, type, happened)
+      WHERE event.happened
+      ORDER BY id, event.place
+    ), unchanged AS (
+      SELECT * FROM after WHERE NOT ("changedStatus" OR "changedLiveness" OR "changedTask")
+    ), told AS (${tellHeartbeats(Prisma.sql`unchanged`, at)})
+    SELECT before.id, before."taskIsThere", before.status AS "previousStatus", (SELECT count(*) FROM told)::int AS told
+    FROM before`;
+  return new Map(outcomes.map((outcome) => [outcome.id, outcome]));
 }
 
 function refusalOf(report: Report, outcome: Outcome | undefined): Error | null {
@@ -183,16 +184,4 @@ function refusalOf(report: Report, outcome: Outcome | undefined): Error | null {
     return new ConflictError('This agent is paused. An operator can let it go on with resumeAgent.');
   if (!outcome.taskIsThere) return new NotFoundError('task', report.taskId ?? '');
   return null;
-}
-
-/** What a heartbeat changed; empty when the agent only said that it is still there. */
-function eventsOf(outcome: Outcome, at: Date): NewEvent[] {
-  const events: NewEvent[] = [];
-  const { previousStatus, status, previousLiveness, liveness, previousTaskId, currentTaskId } = outcome;
-  if (status !== previousStatus)
-    events.push({ agent: outcome, type: 'STATUS_CHANGED', details: { at, previousStatus } });
-  if (liveness !== previousLiveness) events.push({ agent: outcome, type: 'LIVENESS_CHANGED', details: { at } });
-  if (events.length > 0 || currentTaskId !== previousTaskId)
-    events.push({ agent: outcome, type: 'HEARTBEAT', details: { at } });
-  return events;
 }

@@ -2,11 +2,18 @@ import type { Database } from '../db/database.ts';
 import type { Log } from '../log.ts';
 
 const SWEEP_MS = 1_000;
+/** Of several processes one sweeps: it reads all agents, 34 ms for 100,000. */
+const LEASE = 'liveness';
+/** How long after the start gateways may take to be connected again before their agents are judged all the same. */
+const RECONNECT_MS = 30_000;
+/** What happened at a gateway meanwhile is asked of it when it is connected, and is here within this. */
+const CATCH_UP_MS = 5_000;
 
 /** Agents whose signs of life have stopped become LATE and then OFFLINE, each with an event. */
 export class LivenessSweep {
   readonly #database: Database;
   readonly #log: Log;
+  readonly #startedAt = new Date();
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
 
@@ -30,7 +37,8 @@ export class LivenessSweep {
 
   async #sweep(): Promise<void> {
     try {
-      await sweepLiveness(this.#database, new Date());
+      if (!(await this.#database.leases.acquire([LEASE])).has(LEASE)) return;
+      await sweepLiveness(this.#database, new Date(), this.#startedAt);
     } catch (error) {
       this.#log.error({ err: error }, 'cannot look for agents without signs of life');
     }
@@ -40,15 +48,27 @@ export class LivenessSweep {
 /**
  * Makes agents LATE whose latest sign of life is older than an interval and its grace (a fifth of it, at least 15 s),
  * and OFFLINE those for which it is older than three intervals, with an event each, in one statement.
+ * @param startedAt since when anybody looks: shortly after it, agents of gateways that are not connected again yet are left
+ *   out, as nobody has heard of them while nobody listened
  */
-export async function sweepLiveness({ prisma }: Pick<Database, 'prisma'>, now: Date): Promise<void> {
+export async function sweepLiveness(
+  { prisma }: Pick<Database, 'prisma'>,
+  now: Date,
+  startedAt: Date = new Date(0),
+): Promise<void> {
+  const everybody = now.getTime() - startedAt.getTime() >= RECONNECT_MS;
+  const caughtUp = new Date(now.getTime() - CATCH_UP_MS);
   await prisma.$executeRaw`
     WITH stale AS (
       SELECT id,
              CASE WHEN "lastSeenAt" < ${now}::timestamptz - make_interval(secs => 3 * "heartbeatIntervalSeconds")
                   THEN 'OFFLINE' ELSE 'LATE' END::"Liveness" AS liveness
       FROM "Agent"
-      WHERE liveness IN ('ONLINE', 'LATE') AND "heartbeatEnabled" AND status NOT IN ('PAUSED', 'DELETED')
+      WHERE (${everybody} OR "gatewayId" IN (
+          SELECT id FROM "Gateway"
+          WHERE "connectionState" = 'CONNECTED' AND "connectedAt" BETWEEN ${startedAt} AND ${caughtUp}
+        ))
+        AND liveness IN ('ONLINE', 'LATE') AND "heartbeatEnabled" AND status NOT IN ('PAUSED', 'DELETED')
         AND "lastSeenAt" < ${now}::timestamptz
             - make_interval(secs => "heartbeatIntervalSeconds" + greatest(15, "heartbeatIntervalSeconds" / 5))
       ORDER BY id

@@ -4,8 +4,10 @@ import { z } from 'zod';
 import type { Viewer } from '../access/viewer.ts';
 import { appendEvent } from '../events/log.ts';
 import { sendChat } from '../gateway/chat.ts';
+import type { GatewayConnection } from '../gateway/connection.ts';
 import type { Agent } from '../generated/prisma/client.ts';
 import { sessionKeyOf } from '../provisioning/identity.ts';
+import { recordWake } from '../provisioning/wake.ts';
 import { findAgent } from './agents.ts';
 import { atGateway, ConflictError, GatewayFailure } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
@@ -27,11 +29,13 @@ export async function sendAgentMessage(fleet: Fleet, viewer: Viewer, given: unkn
   const agent = await findAgent(fleet, viewer, input.id);
   authorize(viewer, 'sendAgentMessage', { agent });
   const { status } = await chat(fleet, agent, input.message, messageKey(agent.id, input.idempotencyKey ?? newId()));
-  if (status === 'started') {
+  return fleet.database.prisma.$transaction(async (tx) => {
+    // As it is now: the message may have been under way for long.
+    const reached = (await tx.agent.findUnique({ where: { id: agent.id } })) ?? agent;
     const message = summary(input.message);
-    await fleet.database.prisma.$transaction((tx) => appendEvent(tx, agent, 'MESSAGE_SENT', { message }));
-  }
-  return agent;
+    if (status === 'started') await appendEvent(tx, reached, 'MESSAGE_SENT', { message, actor: viewer.actor });
+    return reached;
+  });
 }
 
 /**
@@ -42,11 +46,17 @@ export async function wakeAgent(fleet: Fleet, viewer: Viewer, id: string): Promi
   const agent = await findAgent(fleet, viewer, id);
   authorize(viewer, 'wakeAgent', { agent });
   if (agent.status === 'PAUSED') throw new ConflictError('This agent is paused. Let it go on with resumeAgent.');
+  if (!agent.isManaged)
+    throw new ConflictError(
+      'This agent was adopted and has no wake-up message. Reprovision it with force: true first.',
+    );
+  const sentAt = new Date();
   await chat(fleet, agent, await fleet.workspaces.wakeMessage(agent.id), messageKey(agent.id, newId()));
   return fleet.database.prisma.$transaction(async (tx) => {
-    const data = { wokenAt: new Date(), wakeAttempts: { increment: 1 } };
-    const woken = await tx.agent.update({ where: { id: agent.id }, data });
-    await appendEvent(tx, woken, 'MESSAGE_SENT', { message: 'Woken' });
+    await tx.agent.updateMany({ where: { id: agent.id }, data: { wakeAttempts: 0 } });
+    await recordWake(tx, agent.id, sentAt);
+    const woken = await tx.agent.findUniqueOrThrow({ where: { id: agent.id } });
+    await appendEvent(tx, woken, 'MESSAGE_SENT', { message: 'Woken', actor: viewer.actor });
     return woken;
   });
 }
@@ -58,14 +68,28 @@ async function chat(fleet: Fleet, agent: Agent, message: string, idempotencyKey:
   const gateway = await fleet.database.prisma.gateway.findUniqueOrThrow({ where: { id: agent.gatewayId } });
   const sessionKey = sessionKeyOf(agent.openclawAgentId);
   try {
-    return await atGateway(async () =>
-      sendChat(await fleet.links.connect(gateway), { sessionKey, message, idempotencyKey }),
-    );
+    return await atGateway(async () => {
+      const connection = await fleet.links.connect(gateway);
+      refuseWithoutModel(connection);
+      return sendChat(connection, { sessionKey, message, idempotencyKey });
+    });
   } catch (error) {
     if (error instanceof GatewayFailure && /already used for different input/.test(error.message))
       throw new ConflictError('This idempotencyKey was already used for another message. Choose another one.');
     throw error;
   }
+}
+
+/** Such a gateway takes the message all the same, and its run fails some seconds later without a word. */
+function refuseWithoutModel({ info }: GatewayConnection): void {
+  if (info.modelConfigured !== false) return;
+  throw new GatewayFailure({
+    message: 'The gateway has no usable model, so its agents cannot run.',
+    code: 'GATEWAY_UNAVAILABLE',
+    gatewayCode: null,
+    retryable: true,
+    hint: info.hint,
+  });
 }
 
 /** The gateway's key space is one for all senders: ours cannot meet another's. */

@@ -1,15 +1,19 @@
+import { createHash } from 'node:crypto';
 import { type Db, Prisma } from '../db/database.ts';
 import { ConflictError } from './errors.ts';
 
-interface Creation<Row, Same> {
+interface Creation<Row> {
   db: Db;
   /** The id that the client chose, if it did. */
   id: string | null | undefined;
   organizationId: string;
   find: (id: string) => Promise<Row | null>;
-  /** The columns that make it the same request when it is sent again with the same id. */
-  same: Same;
-  create: () => Promise<Row>;
+  /** What is asked for: the same id with the same request makes one object, also when that was changed since. */
+  request: unknown;
+  /** What was kept of the request that made this row; null when it was made in another way. */
+  keptOf: (row: Row) => string | null;
+  /** @param kept what is to be kept of the request; null without an id */
+  create: (kept: string | null) => Promise<Row>;
   /** The sentence for a name that another object has, which names that one. */
   taken: () => Promise<string>;
 }
@@ -18,15 +22,14 @@ interface Creation<Row, Same> {
  * Creates an object once: a repeat with the id that the client chose answers with what the first one made.
  * @throws ConflictError when the id belongs to something else, or when a unique name is taken
  */
-export async function createOnce<
-  Row extends { id: string; organizationId: string },
-  Same extends { [K in keyof Same]: K extends keyof Row ? unknown : never },
->(creation: Creation<Row, Same>): Promise<Row> {
+export async function createOnce<Row extends { id: string; organizationId: string }>(
+  creation: Creation<Row>,
+): Promise<Row> {
   const repeated = await findRepeated(creation);
   if (repeated) return repeated;
   try {
     if (creation.id && (await isTaken(creation.db, creation.id))) throw usedForSomethingElse(creation.id);
-    return await creation.create();
+    return await creation.create(creation.id ? digestOf(creation.request) : null);
   } catch (error) {
     // The same create may have been sent twice at once, and the other one was first: what it made stands in the way.
     const first = await findRepeated(creation);
@@ -52,18 +55,24 @@ function usedForSomethingElse(id: string): ConflictError {
   return new ConflictError(`The id ${id} was already used for something else. Choose another id.`);
 }
 
-async function findRepeated<
-  Row extends { id: string; organizationId: string },
-  Same extends { [K in keyof Same]: K extends keyof Row ? unknown : never },
->({ id, organizationId, find, same }: Creation<Row, Same>): Promise<Row | null> {
+async function findRepeated<Row extends { id: string; organizationId: string }>(
+  creation: Creation<Row>,
+): Promise<Row | null> {
+  const { id, organizationId, find, request, keptOf } = creation;
   const row = id ? await find(id) : null;
   if (!row) return null;
-  const matches = Object.entries(same).every(([key, value]) => isSame(row[key as keyof Row], value));
-  if (row.organizationId === organizationId && matches) return row;
+  if (row.organizationId === organizationId && keptOf(row) === digestOf(request)) return row;
   throw usedForSomethingElse(row.id);
 }
 
-function isSame(stored: unknown, given: unknown): boolean {
+function digestOf(request: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(canonical(request)))
+    .digest('hex');
+}
+
+/** Whether two values are the same as JSON, whatever the order of keys. */
+export function isSame(stored: unknown, given: unknown): boolean {
   return JSON.stringify(canonical(stored)) === JSON.stringify(canonical(given));
 }
 
@@ -80,6 +89,6 @@ function canonical(value: unknown): unknown {
 }
 
 /** Whether a unique index of the database refused a write. */
-function isUniqueViolation(error: unknown): boolean {
+export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
 }

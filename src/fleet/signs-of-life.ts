@@ -1,10 +1,9 @@
 import type { Database } from '../db/database.ts';
 import { appendEvents, type NewEvent } from '../events/log.ts';
-import type { Fact, RunEnded, RunStarted } from '../gateway/observation.ts';
+import type { Fact } from '../gateway/observation.ts';
 import type { AgentStatus, Liveness } from '../generated/prisma/client.ts';
 import type { Log } from '../log.ts';
-
-type Sign = RunStarted | RunEnded;
+import { SeenRuns, type Sign } from './seen-runs.ts';
 
 interface Seen {
   id: string;
@@ -17,8 +16,22 @@ interface Seen {
   previousLiveness: Liveness;
 }
 
-/** How soon the same sign of an agent is written again. */
-const SAME_SIGN_MS = 1_000;
+/**
+ * An agent is written at most so often in so many milliseconds, which is once a second, but a short run's beginning and end
+ * are both told at once. Of what comes when it was written too often the latest counts.
+ */
+const WRITES = 4;
+const WRITES_MS = 4_000;
+/** How soon the same status is written again, for the time of the sign alone. */
+const SAME_STATUS_MS = 10_000;
+
+type RunsListed = Extract<Fact, { kind: 'runs-listed' }>;
+
+interface Written {
+  status: Sign['status'];
+  /** The times of the latest writes, newest first, at most WRITES. */
+  times: number[];
+}
 
 /**
  * Turns runs that are seen at gateways into the status of agents: one that works is ACTIVE although it told nobody,
@@ -27,11 +40,8 @@ const SAME_SIGN_MS = 1_000;
 export class SignsOfLife {
   readonly #database: Database;
   readonly #log: Log;
-  /** Per gateway what was seen and is not written yet, by the agent's id there: the latest counts. */
-  readonly #unwritten = new Map<string, Map<string, Sign>>();
-  /** The latest sign of each agent: one run is told several times over. */
-  readonly #latest = new Map<string, Sign>();
-  #writing: Promise<void> | null = null;
+  readonly #gateways = new Map<string, SignsOfGateway>();
+  readonly #settling = new Set<Promise<void>>();
 
   constructor(database: Database, log: Log) {
     this.#database = database;
@@ -40,72 +50,158 @@ export class SignsOfLife {
 
   /** Takes what a gateway's events have told. */
   see(gatewayId: string, facts: Fact[]): void {
-    const runs = facts.filter((fact) => fact.kind === 'run-started' || fact.kind === 'run-ended');
-    const signs = runs.filter((sign) => isSign(sign) && this.#isNews(gatewayId, sign));
-    if (signs.length === 0) return;
-    const ofGateway = this.#unwritten.get(gatewayId) ?? new Map<string, Sign>();
-    this.#unwritten.set(gatewayId, ofGateway);
-    for (const sign of signs) ofGateway.set(sign.agentId, sign);
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = null;
-    });
+    // By this server's clock, as everything else that lastSeenAt is compared with.
+    const at = new Date();
+    const known = this.#gateways.get(gatewayId);
+    const signs =
+      known ??
+      new SignsOfGateway(
+        (due) => writeSigns(this.#database, gatewayId, due),
+        (error) => this.#log.error({ err: error, gatewayId }, 'cannot store what was seen at a gateway'),
+      );
+    this.#gateways.set(gatewayId, signs);
+    for (const fact of facts) {
+      signs.take(fact, at);
+      if (fact.kind === 'runs-listed') this.#settle(gatewayId, { ...fact, at });
+    }
   }
 
-  /** Whether it says something else than the sign before, or the same again a second later. */
-  #isNews(gatewayId: string, sign: Sign): boolean {
-    const key = `${gatewayId} ${sign.agentId}`;
-    const before = this.#latest.get(key);
-    if (before?.kind === sign.kind && sign.at.getTime() - before.at.getTime() < SAME_SIGN_MS) return false;
-    this.#latest.set(key, sign);
-    return true;
+  #settle(gatewayId: string, listed: RunsListed): void {
+    const settled = settleRuns(this.#database, gatewayId, listed)
+      .catch((error: unknown) =>
+        this.#log.error({ err: error, gatewayId }, 'cannot store which agents of a gateway work'),
+      )
+      .finally(() => this.#settling.delete(settled));
+    this.#settling.add(settled);
   }
 
   async stop(): Promise<void> {
+    await Promise.all([...this.#gateways.values()].map((signs) => signs.stop()));
+    await Promise.all(this.#settling);
+  }
+}
+
+/** The signs of one gateway's agents, written together, and each agent's at most once a second. */
+class SignsOfGateway {
+  readonly #runs = new SeenRuns();
+  readonly #write: (signs: Sign[]) => Promise<void>;
+  readonly #onError: (error: unknown) => void;
+  readonly #unwritten = new Map<string, Sign>();
+  readonly #written = new Map<string, Written>();
+  #timer: NodeJS.Timeout | null = null;
+  #writing: Promise<void> | null = null;
+  #stopped = false;
+
+  constructor(write: (signs: Sign[]) => Promise<void>, onError: (error: unknown) => void) {
+    this.#write = write;
+    this.#onError = onError;
+  }
+
+  take(fact: Fact, at: Date): void {
+    // Agents come and go; who was written when matters for seconds only.
+    if (fact.kind === 'runs-listed') this.#written.clear();
+    for (const sign of this.#runs.take(fact, at)) this.#unwritten.set(sign.agentId, sign);
+    this.#writeDue();
+  }
+
+  /** Writes what is left, whenever it was due. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer) clearTimeout(this.#timer);
     await this.#writing;
+    if (this.#unwritten.size > 0) await this.#write([...this.#unwritten.values()]).catch(this.#onError);
   }
 
-  async #writeAll(): Promise<void> {
-    for (const [gatewayId, signs] of this.#unwritten) {
-      this.#unwritten.delete(gatewayId);
-      try {
-        await this.#write(gatewayId, [...signs.values()]);
-      } catch (error) {
-        this.#log.error({ err: error, gatewayId }, 'cannot store what was seen at a gateway');
-      }
+  #writeDue(): void {
+    if (this.#writing || this.#stopped || this.#unwritten.size === 0) return;
+    const now = Date.now();
+    const due = [...this.#unwritten.values()].filter((sign) => this.#dueAt(sign) <= now);
+    if (due.length > 0) {
+      this.#writing = this.#writeNow(due, now).finally(() => {
+        this.#writing = null;
+        this.#writeDue();
+      });
+      return;
     }
-    if (this.#unwritten.size > 0) await this.#writeAll();
+    const next = Math.min(...[...this.#unwritten.values()].map((sign) => this.#dueAt(sign)));
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#writeDue(), next - now);
   }
 
-  async #write(gatewayId: string, signs: Sign[]): Promise<void> {
-    await this.#database.prisma.$transaction(async (tx) => {
-      const seen = await tx.$queryRaw<Seen[]>`
-        WITH sign AS (
-          SELECT * FROM unnest(${signs.map((sign) => sign.agentId)}::text[], ${signs.map(statusOf)}::text[],
-                               ${signs.map((sign) => sign.at)}::timestamptz[]) AS s ("openclawAgentId", status, at)
-        ), before AS (
-          SELECT a.id, a.status, a.liveness, sign.status AS "newStatus", sign.at
-          FROM sign JOIN "Agent" a ON a."gatewayId" = ${gatewayId}::uuid AND a."openclawAgentId" = sign."openclawAgentId"
-          WHERE a.status NOT IN ('PAUSED', 'DELETED') AND (a."lastSeenAt" IS NULL OR a."lastSeenAt" <= sign.at)
-          ORDER BY a.id
-          FOR UPDATE OF a
-        )
-        UPDATE "Agent" a
-        SET status = before."newStatus"::"AgentStatus", liveness = 'ONLINE', "lastSeenAt" = before.at, "wakeAttempts" = 0
-        FROM before WHERE a.id = before.id
-        RETURNING a.id, a."organizationId", a."boardId", a."gatewayId", a.status, a.liveness,
-                  before.status AS "previousStatus", before.liveness AS "previousLiveness"`;
-      await appendEvents(tx, seen.flatMap(eventsOf));
-    });
+  #dueAt({ agentId, status }: Sign): number {
+    const written = this.#written.get(agentId);
+    if (!written) return 0;
+    const { times } = written;
+    if (written.status === status) return (times[0] ?? 0) + SAME_STATUS_MS;
+    return (times[WRITES - 1] ?? 0) + WRITES_MS;
+  }
+
+  async #writeNow(signs: Sign[], now: number): Promise<void> {
+    for (const { agentId, status } of signs) {
+      this.#unwritten.delete(agentId);
+      const times = this.#written.get(agentId)?.times ?? [];
+      this.#written.set(agentId, { status, times: [now, ...times].slice(0, WRITES) });
+    }
+    await this.#write(signs).catch(this.#onError);
   }
 }
 
-/** A heartbeat that was due and skipped is no sign of life. */
-function isSign(fact: Sign): boolean {
-  return fact.kind === 'run-started' || fact.outcome !== 'skipped';
+async function writeSigns({ prisma }: Database, gatewayId: string, signs: Sign[]): Promise<void> {
+  await prisma.$transaction(async (tx) => {
+    const seen = await tx.$queryRaw<Seen[]>`
+      WITH sign AS (
+        SELECT * FROM unnest(${signs.map((sign) => sign.agentId)}::text[], ${signs.map((sign) => sign.status)}::text[],
+                             ${signs.map((sign) => sign.at)}::timestamptz[]) AS s ("openclawAgentId", status, at)
+      ), before AS (
+        SELECT a.id, a.status, a.liveness, sign.status AS "newStatus", sign.at
+        FROM sign JOIN "Agent" a ON a."gatewayId" = ${gatewayId}::uuid AND a."openclawAgentId" = sign."openclawAgentId"
+        WHERE a.status NOT IN ('PAUSED', 'DELETED') AND (a."lastSeenAt" IS NULL OR a."lastSeenAt" <= sign.at)
+        ORDER BY a.id
+        FOR UPDATE OF a
+      )
+      UPDATE "Agent" a
+      SET status = before."newStatus"::"AgentStatus", liveness = 'ONLINE', "lastSeenAt" = before.at, "wakeAttempts" = 0
+      FROM before WHERE a.id = before.id
+      RETURNING a.id, a."organizationId", a."boardId", a."gatewayId", a.status, a.liveness,
+                before.status AS "previousStatus", before.liveness AS "previousLiveness"`;
+    await appendEvents(tx, seen.flatMap(eventsOf));
+  });
 }
 
-function statusOf(sign: Sign): 'ACTIVE' | 'IDLE' {
-  return sign.kind === 'run-started' ? 'ACTIVE' : 'IDLE';
+/**
+ * What happened at a gateway while nobody listened. An agent that is ACTIVE because a run of it was seen, and has none under
+ * way, is IDLE; the end of a run is a sign of life of that time. What an agent said of itself later stays.
+ */
+async function settleRuns({ prisma }: Database, gatewayId: string, { running, ended, at }: RunsListed): Promise<void> {
+  await prisma.$transaction(async (tx) => {
+    const settled = await tx.$queryRaw<Seen[]>`
+      WITH ended AS (
+        SELECT "openclawAgentId", least(max(at), ${at}) AS at
+        FROM unnest(${ended.map(({ agentId }) => agentId)}::text[], ${ended.map((run) => run.at)}::timestamptz[])
+             AS e ("openclawAgentId", at)
+        GROUP BY 1
+      ), before AS (
+        SELECT a.id, a.status, a.liveness, ended.at,
+               a.status = 'ACTIVE' AND a."lastSeenAt" <= ${at}
+                 AND (a."lastHeartbeatAt" IS NULL OR a."lastHeartbeatAt" < a."lastSeenAt") AS "isStale",
+               coalesce(ended.at > a."lastSeenAt" OR a."lastSeenAt" IS NULL, false) AS "isSeen",
+               coalesce(ended.at > ${at}::timestamptz - make_interval(secs => a."heartbeatIntervalSeconds"), false) AS "isRecent"
+        FROM "Agent" a LEFT JOIN ended USING ("openclawAgentId")
+        WHERE a."gatewayId" = ${gatewayId}::uuid AND a."openclawAgentId" <> ALL(${running}::text[])
+          AND a.status IN ('READY', 'ACTIVE', 'IDLE')
+        ORDER BY a.id
+        FOR UPDATE OF a
+      )
+      UPDATE "Agent" a
+      SET status = CASE WHEN "isStale" OR ("isSeen" AND a.status = 'READY') THEN 'IDLE' ELSE a.status END::"AgentStatus",
+          liveness = CASE WHEN "isSeen" AND "isRecent" THEN 'ONLINE' ELSE a.liveness END::"Liveness",
+          "lastSeenAt" = CASE WHEN "isSeen" AND before.at IS NOT NULL THEN before.at ELSE a."lastSeenAt" END,
+          "wakeAttempts" = CASE WHEN "isSeen" AND before.at > a."wokenAt" THEN 0 ELSE a."wakeAttempts" END
+      FROM before WHERE a.id = before.id AND ("isStale" OR ("isSeen" AND before.at IS NOT NULL))
+      RETURNING a.id, a."organizationId", a."boardId", a."gatewayId", a.status, a.liveness,
+                before.status AS "previousStatus", before.liveness AS "previousLiveness"`;
+    await appendEvents(tx, settled.flatMap(eventsOf));
+  });
 }
 
 function eventsOf(agent: Seen): NewEvent[] {

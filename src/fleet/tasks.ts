@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Viewer } from '../access/viewer.ts';
 import { visibleTasks } from '../access/visibility.ts';
 import type { Db } from '../db/database.ts';
+import { recordActivity } from '../events/activity.ts';
 import type { Task } from '../generated/prisma/client.ts';
 import { findBoard } from './boards.ts';
 import { NotFoundError } from './errors.ts';
@@ -40,12 +41,16 @@ export async function createTask(fleet: Fleet, viewer: Viewer, given: unknown): 
     find: (id) => prisma.task.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
-    same: settings,
-    create: () =>
+    request: settings,
+    keptOf: ({ createdFrom }) => createdFrom,
+    create: (createdFrom) =>
       prisma.$transaction(async (tx) => {
         if (settings.assigneeId !== null) await requireAgentOfBoard(tx, board.id, settings.assigneeId);
         const id = input.id ? { id: input.id } : {};
-        return tx.task.create({ data: { ...id, ...settings, organizationId: viewer.organizationId } });
+        const { organizationId } = viewer;
+        const task = await tx.task.create({ data: { ...id, ...settings, createdFrom, organizationId } });
+        await recordActivity(tx, viewer.actor, { ...aboutTask(task), action: 'TASK_CREATED' });
+        return task;
       }),
     taken: async () => 'This id is already in use.',
   });
@@ -69,18 +74,49 @@ export async function updateTask(fleet: Fleet, viewer: Viewer, given: unknown): 
     updateTaskInput,
     withoutNulls(given, ['title', 'description', 'status']),
   );
-  const task = await findTask(fleet, viewer, id);
-  authorize(viewer, 'updateTask', { task });
-  if (assigneeId !== undefined) authorize(viewer, 'assignTask', { task });
+  const { id: taskId } = await findTask(fleet, viewer, id);
   return fleet.database.prisma.$transaction(async (tx) => {
-    if (assigneeId !== undefined && assigneeId !== null) await requireAgentOfBoard(tx, task.boardId, assigneeId);
-    const [updated] = await tx.task.updateManyAndReturn({
-      where: { id: task.id },
-      data: { ...definedOf(changes), ...(assigneeId !== undefined && { assigneeId }) },
-    });
-    if (!updated) throw new NotFoundError('task', id);
+    // Whose task it is may have changed meanwhile: then so has who may change it.
+    const before = await lockTask(tx, taskId);
+    authorize(viewer, 'updateTask', { task: before });
+    if (assigneeId !== undefined) authorize(viewer, 'assignTask', { task: before });
+    if (assigneeId !== undefined && assigneeId !== null) await requireAgentOfBoard(tx, before.boardId, assigneeId);
+    const wanted = Object.entries({ ...changes, assigneeId }).filter(
+      ([field, value]) => value !== undefined && before[field as keyof Task] !== value,
+    );
+    if (wanted.length === 0) return before;
+    const updated = await tx.task.update({ where: { id: taskId }, data: Object.fromEntries(wanted) });
+    const message = `Changed: ${wanted.map(([field]) => (field === 'assigneeId' ? 'assignee' : field)).join(', ')}.`;
+    await recordActivity(tx, viewer.actor, { ...aboutTask(updated), action: 'TASK_UPDATED', message });
     return updated;
   });
+}
+
+/**
+ * Deletes a task. An agent that works on it has no current task then.
+ * @throws ForbiddenError, NotFoundError
+ */
+export async function deleteTask(fleet: Fleet, viewer: Viewer, id: string): Promise<{ id: string }> {
+  const task = await findTask(fleet, viewer, id);
+  authorize(viewer, 'deleteTask', { task });
+  await fleet.database.prisma.$transaction(async (tx) => {
+    const { count } = await tx.task.deleteMany({ where: { id: task.id } });
+    if (count === 0) throw new NotFoundError('task', id);
+    await recordActivity(tx, viewer.actor, { ...aboutTask(task), action: 'TASK_DELETED' });
+  });
+  return { id: task.id };
+}
+
+async function lockTask(tx: Db, id: string): Promise<Task> {
+  await tx.$queryRaw`SELECT 1 FROM "Task" WHERE id = ${id}::uuid FOR UPDATE`;
+  const task = await tx.task.findUnique({ where: { id } });
+  if (!task) throw new NotFoundError('task', id);
+  return task;
+}
+
+/** What an activity says of its task. */
+function aboutTask(task: Task) {
+  return { organizationId: task.organizationId, boardId: task.boardId, object: { id: task.id, name: task.title } };
 }
 
 /** The task, if there is one that the viewer can see. @throws NotFoundError */
@@ -100,10 +136,4 @@ async function requireAgentOfBoard(tx: Db, boardId: string, agentId: string): Pr
 function withoutNulls(given: unknown, keys: string[]): unknown {
   if (typeof given !== 'object' || given === null) return given;
   return Object.fromEntries(Object.entries(given).filter(([key, value]) => value !== null || !keys.includes(key)));
-}
-
-type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function definedOf<T extends object>(values: T): Defined<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

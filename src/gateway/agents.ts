@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isNotFound } from './errors.ts';
+import { hasReason, isNotFound } from './errors.ts';
 import { ask, type GatewayRequests, type RequestOptions } from './requests.ts';
 
 export interface AgentSummary {
@@ -35,6 +35,20 @@ export async function listAgents(gateway: GatewayRequests, options?: RequestOpti
     workspace: workspace ?? null,
     permissionMode: defaultPermissionMode ?? null,
   }));
+}
+
+/**
+ * Makes an agent by its id, which must be a slug already, with a workspace of templates where there is none. This alone gives an
+ * id back that an agent had which was deleted: when it comes back by `config.patch`, OpenClaw 2026.9.6 restarts, keeps its
+ * database locked ("unavailable while agent … is deleted"), and restarts again at every later patch (measured). One that exists
+ * is no error. It can be used some moments later.
+ */
+export async function createAgent(gateway: GatewayRequests, input: { id: string; workspace: string }): Promise<void> {
+  try {
+    await gateway.request('agents.create', { name: input.id, workspace: input.workspace });
+  } catch (error) {
+    if (!hasReason(error, 'already-exists')) throw error;
+  }
 }
 
 // A delete takes 0.8 to 4.5 s, and ten at once took 33 s, the last of them longer than the usual deadline (measured on OpenClaw

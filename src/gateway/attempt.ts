@@ -5,13 +5,16 @@ import {
   type GatewayClientRequestOptions,
 } from '@openclaw/gateway-client';
 import type { EventFrame } from '@openclaw/gateway-protocol/frame-guards';
-import type { GatewayTarget } from './connection-info.ts';
+import { type GatewayTarget, secretsOf } from './connection-info.ts';
+import { DEVICE_SIGNING } from './device.ts';
 import { hideSecrets, toGatewayError } from './errors.ts';
 import { type Hello, readHello } from './hello.ts';
 import type { GatewayLog } from './log.ts';
 
-/** What an open socket reports. */
+/** What an attempt and then its socket report. */
 export interface AttemptEvents {
+  /** The gateway tells the device its token, a new one or the same again; before the attempt succeeds. */
+  onDeviceToken: (token: string) => void;
   onEvent: (event: EventFrame) => void;
   /** Some events were lost; both numbers are the gateway's event counts. */
   onGap: (gap: { expected: number; received: number }) => void;
@@ -41,7 +44,7 @@ export function openSocket(
   log: GatewayLog,
   signal: AbortSignal,
 ): Promise<OpenSocket> {
-  const secrets = target.token === null ? [] : [target.token];
+  const secrets = secretsOf(target);
   const error = (thrown: unknown) => toGatewayError(thrown, { url: target.url, secrets });
   return new Promise((resolve, reject) => {
     let phase: 'handshake' | 'open' | 'over' = 'handshake';
@@ -59,7 +62,10 @@ export function openSocket(
     const aborted = () => giveUp(signal.reason);
     const deadline = setTimeout(() => giveUp(error(new Error('no answer to the handshake'))), timeoutMs);
     const client = new GatewayClient({
-      ...optionsFor(target, log, secrets),
+      ...optionsFor(target, log, secrets, (token) => {
+        secrets.push(token);
+        if (phase === 'handshake') events.onDeviceToken(token);
+      }),
       onHelloOk: (frame) => {
         if (phase !== 'handshake') return;
         let hello: Hello;
@@ -102,7 +108,12 @@ export function openSocket(
   });
 }
 
-function optionsFor(target: GatewayTarget, log: GatewayLog, secrets: readonly string[]): GatewayClientOptions {
+function optionsFor(
+  target: GatewayTarget,
+  log: GatewayLog,
+  secrets: readonly string[],
+  onDeviceToken: (token: string) => void,
+): GatewayClientOptions {
   const hide = (message: string) => hideSecrets(message, secrets);
   const hostDeps: GatewayClientHostDeps = {
     redactForLog: hide,
@@ -116,10 +127,29 @@ function optionsFor(target: GatewayTarget, log: GatewayLog, secrets: readonly st
     // 3 as well, so that an old gateway says hello and is known by it; 4..4 is refused without a reason there.
     minProtocol: 3,
     maxProtocol: 4,
-    ...(target.token === null ? {} : { token: target.token }),
+    ...signIn(target, hostDeps, onDeviceToken),
     ...tlsOptions(target, hostDeps),
     hostDeps,
   };
+}
+
+/**
+ * With the device's token when there is one, else with the shared one. Only one of them is given: the client puts the shared token
+ * first and tries the other only after a refusal, which the gateway counts (ten lock this address out for 5 minutes; measured on
+ * OpenClaw 2026.9.6).
+ */
+function signIn(
+  { token, device, deviceToken }: GatewayTarget,
+  hostDeps: GatewayClientHostDeps,
+  onDeviceToken: (token: string) => void,
+): Pick<GatewayClientOptions, 'token' | 'deviceIdentity'> {
+  const shared = token === null ? {} : { token };
+  if (device === null) return { ...shared, deviceIdentity: null };
+  Object.assign(hostDeps, DEVICE_SIGNING);
+  hostDeps.storeDeviceAuthToken = (issued) => onDeviceToken(issued.token);
+  if (deviceToken === null) return { ...shared, deviceIdentity: device };
+  hostDeps.loadDeviceAuthToken = () => ({ token: deviceToken });
+  return { deviceIdentity: device };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createAgent } from './agents.ts';
 import { type ConfigSnapshot, readConfig } from './config.ts';
 import { GatewayError, hasReason, isStaleConfig, toGatewayError } from './errors.ts';
 import { isApplied, type JsonObject, mergePatches } from './merge-patch.ts';
@@ -22,9 +23,22 @@ export interface WriterOptions {
   random?: () => number;
 }
 
+export interface PatchResult {
+  /** False when all was there already. */
+  changed: boolean;
+  /** The gateway's entries, all of them, as they were read before. */
+  before: ConfigSnapshot['entries'];
+  /** Agents that had to be made anew. */
+  revived: ReadonlySet<string>;
+}
+
+/** Ids that agents of the gateway have had before, with their workspaces: one that is not there now was deleted. */
+export type KnownAgents = Readonly<Record<string, { workspace: string }>>;
+
 interface Call {
   patch: AgentsPatch;
-  done: (result: { changed: boolean }) => void;
+  known: KnownAgents;
+  done: (result: PatchResult) => void;
   failed: (error: unknown) => void;
 }
 
@@ -53,12 +67,11 @@ export class ConfigWriter {
   }
 
   /**
-   * Writes these entries, together with those of other calls. Resolves when they are live; `changed` is false when all was there
-   * already. Rejects with a `GatewayError`: for a value that the gateway does not take only the call that brought it.
+   * Writes these entries, together with those of other calls. Resolves when they are live. Rejects with a `GatewayError`: for a value that the gateway does not take only the call that brought it.
    */
-  patch(entries: AgentsPatch): Promise<{ changed: boolean }> {
+  patch(entries: AgentsPatch, known: KnownAgents = {}): Promise<PatchResult> {
     return new Promise((done, failed) => {
-      this.#gathered.push({ patch: entries, done, failed });
+      this.#gathered.push({ patch: entries, known, done, failed });
       if (!this.#running) void this.#run();
     });
   }
@@ -81,9 +94,11 @@ export class ConfigWriter {
   async #write(calls: Call[]): Promise<void> {
     if (calls.length === 0) return;
     const entries = calls.map((call) => call.patch).reduce<JsonObject>(mergePatches, {});
+    const known: KnownAgents = Object.assign({}, ...calls.map((call) => call.known));
+    const revived = new Set<string>();
     try {
-      const before = await this.#put(entries);
-      for (const call of calls) call.done({ changed: !isApplied(call.patch, before.entries) });
+      const { entries: before } = await this.#put(entries, known, revived);
+      for (const call of calls) call.done({ changed: !isApplied(call.patch, before), before, revived });
     } catch (thrown) {
       const error = toGatewayError(thrown);
       const bad = hasReason(error, 'invalid-config') ? offendersOf(error, calls) : calls;
@@ -100,7 +115,7 @@ export class ConfigWriter {
   }
 
   /** Brings the entries in, however often someone else writes at the same time. Returns what was there before. */
-  async #put(entries: JsonObject): Promise<ConfigSnapshot> {
+  async #put(entries: JsonObject, known: KnownAgents, revived: Set<string>): Promise<ConfigSnapshot> {
     const maxTries = this.#options.maxTries ?? 8;
     let first: ConfigSnapshot | null = null;
     for (let tries = 1; ; tries += 1) {
@@ -108,6 +123,16 @@ export class ConfigWriter {
       first ??= now;
       if (now.applied && now.ownership === 'explicit' && isApplied(entries, now.entries)) return first;
       try {
+        const gone = Object.entries(known).filter(([id]) => !(id in now.entries) && !revived.has(id));
+        for (const [id, { workspace }] of gone) {
+          await createAgent(this.#gateway, { id, workspace });
+          revived.add(id);
+        }
+        // Each has changed the configuration, and some moments later the gateway uses it.
+        if (gone.length > 0) {
+          await this.#settled();
+          continue;
+        }
         await this.#budget.take();
         // Ownership always: the first agent beside `main` is refused without it, and the gateway then looks after `main` itself.
         const raw = JSON.stringify({ agents: { ownership: 'explicit', entries } });

@@ -1,3 +1,4 @@
+import type { DeviceIdentity } from './device.ts';
 import type { GatewayError } from './errors.ts';
 import type { RefusedState } from './failures/rule.ts';
 import type { Hello } from './hello.ts';
@@ -12,6 +13,10 @@ export interface GatewayTarget {
   tlsFingerprint: string | null;
   /** Accept any certificate. A fingerprint, when set, is checked all the same. */
   allowInsecureTls: boolean;
+  /** Who this installation is. Null: the shared token alone, which gives no rights from another host. */
+  device: DeviceIdentity | null;
+  /** The token that this gateway gave to the device earlier; null when there is none. Used in place of the shared token. */
+  deviceToken: string | null;
 }
 
 export type ConnectionState = 'UNKNOWN' | 'CONNECTING' | 'CONNECTED' | RefusedState;
@@ -101,7 +106,15 @@ export function sameInfo(a: ConnectionInfo, b: ConnectionInfo): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** Whether a connection to one is good for the other. */
+/** What of a target must not appear in a message. */
+export function secretsOf({ token, deviceToken, device }: GatewayTarget): string[] {
+  return [token, deviceToken, device?.privateKeyPem].filter((secret) => typeof secret === 'string');
+}
+
+/**
+ * Whether a connection to one is good for the other. The device and its token are no difference: a connection has the newest
+ * token itself, before anybody stores it.
+ */
 export function sameTarget(a: GatewayTarget, b: GatewayTarget): boolean {
   return (
     a.id === b.id &&

@@ -9,6 +9,7 @@ import {
   type GatewayTarget,
   NEVER_CONNECTED,
   sameInfo,
+  secretsOf,
   withModel,
 } from './connection-info.ts';
 import { type GatewayError, hasReason, toGatewayError } from './errors.ts';
@@ -32,6 +33,11 @@ export interface ConnectionOptions {
   onEvent: (event: EventFrame) => void;
   /** Events were lost: what they told has to be read afresh. */
   onGap?: () => void;
+  /**
+   * The gateway has given this device a token, to be put into the target of later connections; null when it refuses the one that
+   * it gave. Called for every change, and only then. The token is a secret.
+   */
+  onDeviceToken?: (token: string | null) => void;
   /** @default 10000 */
   connectTimeoutMs?: number;
   /** @default 30000 */
@@ -49,8 +55,12 @@ const EARLY_LOSS_MS = 5_000;
 /**
  * The lasting connection to one gateway. It connects again by itself, for ever: with backoff, and at once when the gateway's
  * /readyz says ready. After a refusal that only a person can change it waits for `reconnect()`; while the gateway waits for this
- * server's device to be approved it asks every 5 s. Attempts in the background leave the state as it is: it is CONNECTING only
- * before the first outcome and after `reconnect()`.
+ * server's device to be approved it asks every 5 s, which also keeps the request there from lapsing (it does 5 minutes after it
+ * was last made). Attempts in the background leave the state as it is: it is CONNECTING only before the first outcome and after
+ * `reconnect()`.
+ *
+ * It signs in with the token that the gateway gave its device, once there is one. When that is refused, because it was revoked or
+ * the device removed, the shared token is tried at once, which leads to a new approval or to a new token.
  */
 export class GatewayConnection implements GatewayRequests {
   readonly target: GatewayTarget;
@@ -73,10 +83,15 @@ export class GatewayConnection implements GatewayRequests {
   #earlyLosses = 0;
   #lastFailure: GatewayError | null = null;
   #closed = false;
+  /** The newest one; the target has the one of the beginning. */
+  #deviceToken: string | null;
+  readonly #secrets: string[];
 
   constructor(options: ConnectionOptions) {
     this.target = options.target;
     this.#options = options;
+    this.#deviceToken = options.target.device && options.target.deviceToken;
+    this.#secrets = secretsOf(options.target);
     this.#retry = { ...RETRY_TIMES, ...options.retry };
     this.#readiness = new ReadinessWatch(options.target.url, this.#retry.readyPollMs);
     this.#inFlight = new InFlight(options.maxInFlight ?? 32);
@@ -147,8 +162,8 @@ export class GatewayConnection implements GatewayRequests {
   }
 
   /**
-   * Measures the round trip and returns the connection as it is then; never rejects. Connects first if need be. A gateway that
-   * does not answer counts as lost and is connected to afresh.
+   * Measures the round trip and returns the connection as it is then. Connects first if need be. Throws a `GatewayError`: a gateway
+   * that does not answer counts as lost and is connected to afresh.
    */
   async probe(): Promise<ConnectionInfo> {
     try {
@@ -161,7 +176,7 @@ export class GatewayConnection implements GatewayRequests {
     } catch (thrown) {
       const error = this.#error(thrown);
       if (this.#socket && hasReason(error, 'timed-out', 'silent')) this.#lost(error);
-      this.#options.log.debug({ gatewayId: this.target.id, error: error.message }, 'gateway probe failed');
+      throw error;
     }
     return this.#info;
   }
@@ -184,6 +199,7 @@ export class GatewayConnection implements GatewayRequests {
     this.#setInfo({ ...this.#info, nextAttemptAt: null });
     const current = () => this.#attempt === attempt;
     const events = {
+      onDeviceToken: (token: string) => this.#setDeviceToken(token),
       onEvent: (event: EventFrame) => this.#onEvent(event),
       onGap: (gap: { expected: number; received: number }) => {
         this.#options.log.warn({ gatewayId: this.target.id, ...gap }, 'gateway events were lost');
@@ -193,10 +209,29 @@ export class GatewayConnection implements GatewayRequests {
         if (!attempt.signal.aborted) this.#lost(this.#error(error));
       },
     };
-    openSocket(this.target, this.#connectTimeoutMs, events, this.#options.log, attempt.signal).then(
+    const target = { ...this.target, deviceToken: this.#deviceToken };
+    openSocket(target, this.#connectTimeoutMs, events, this.#options.log, attempt.signal).then(
       (socket) => (current() ? this.#onOpen(socket) : void socket.close()),
-      (error: unknown) => current() && this.#onFailure(this.#error(error), null),
+      (error: unknown) => current() && this.#onAttemptFailed(this.#error(error)),
     );
+  }
+
+  #onAttemptFailed(error: GatewayError): void {
+    // An attempt with the device's token holds no other that could be meant.
+    if (this.#deviceToken === null || !hasReason(error, 'device-token-refused', 'token-refused')) {
+      this.#onFailure(error, null);
+      return;
+    }
+    this.#options.log.warn({ gatewayId: this.target.id, error: error.message }, 'gateway refuses the device token');
+    this.#setDeviceToken(null);
+    this.#connect();
+  }
+
+  #setDeviceToken(token: string | null): void {
+    if (token === this.#deviceToken) return;
+    this.#deviceToken = token;
+    if (token !== null) this.#secrets.push(token);
+    this.#tell(() => this.#options.onDeviceToken?.(token));
   }
 
   #onOpen(socket: OpenSocket): void {
@@ -281,19 +316,19 @@ export class GatewayConnection implements GatewayRequests {
 
   #error(thrown: unknown): GatewayError {
     const error = typeof thrown === 'string' ? new Error(thrown) : thrown;
-    return toGatewayError(error, {
-      url: this.target.url,
-      secrets: this.target.token === null ? [] : [this.target.token],
-    });
+    return toGatewayError(error, { url: this.target.url, secrets: this.#secrets });
   }
 
   #setInfo(info: ConnectionInfo): void {
     const previous = this.#info;
     if (sameInfo(info, previous)) return;
     this.#info = info;
-    if (this.#closed) return;
+    if (!this.#closed) this.#tell(() => this.#options.onInfo(info, previous));
+  }
+
+  #tell(listener: () => void): void {
     try {
-      this.#options.onInfo(info, previous);
+      listener();
     } catch (error) {
       this.#options.log.error({ gatewayId: this.target.id, error }, 'a listener of the gateway connection failed');
     }

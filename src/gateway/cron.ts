@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { GatewayError } from './errors.ts';
+import { WAIT_FOR_IT } from './failures/rule.ts';
 import { ask, type GatewayRequests, type RequestOptions } from './requests.ts';
 
 /** The job that the gateway keeps for an agent's heartbeats. There is none without a heartbeat block, or where cron is off. */
@@ -97,6 +98,6 @@ export async function setScratch(
     reason: 'file-conflict',
     message: 'The heartbeat instructions are being changed by someone else at the same time.',
     retryable: true,
-    hint: null,
+    hint: WAIT_FOR_IT,
   });
 }

@@ -12,7 +12,7 @@ export interface Hello {
   bootId: string | null;
   /** Names of the methods that this connection may call. */
   methods: readonly string[];
-  /** For example `["operator.admin"]`; empty for a remote client with a shared token and no device; null when not told. */
+  /** For example `["operator.admin"]`; empty for a remote client with the shared token and no device; null when not told. */
   scopes: readonly string[] | null;
   /** Where the gateway keeps its state, the root of agents' workspaces by default. */
   stateDir: string | null;
@@ -50,7 +50,8 @@ export function readHello(frame: unknown): Hello {
 
 /**
  * Why an accepted connection is of no use; null when it is. Both cases were measured: protocol 3 on OpenClaw 2026.2.26, and on
- * 2026.9.6 a hello without scopes, which a remote client with the shared token and no paired device gets.
+ * 2026.9.6 a hello without scopes. A device gets that only by a proxy that narrows them with the header `x-openclaw-scopes`; a
+ * client of another host without a device gets it always.
  */
 export function refusalOf(hello: Hello): GatewayError | null {
   if (hello.protocol < 4) {
@@ -67,9 +68,9 @@ export function refusalOf(hello: Hello): GatewayError | null {
     return new GatewayError({
       kind: 'rejected',
       reason: 'no-rights',
-      message: 'The gateway accepts the token but gives this server no administrator rights (operator.admin).',
+      message: 'The gateway lets this server in but gives it no administrator rights (operator.admin).',
       retryable: false,
-      hint: "Run this server on the gateway's machine or reach the gateway's loopback address through a tunnel: elsewhere the shared token alone gives no rights.",
+      hint: 'Let the proxy before the gateway pass operator.admin in its header x-openclaw-scopes, or reach the gateway without that proxy, for example through a tunnel.',
       connection: 'UNAUTHORIZED',
     });
   }

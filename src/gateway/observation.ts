@@ -8,6 +8,8 @@ export type Fact =
   | RunEnded
   /** A run goes on: a sign of life. Can come many times a second. */
   | { kind: 'run-active'; agentId: string; runId: string | null; at: Date }
+  /** As the gateway listed its sessions when it was connected: who has a run under way, and whose latest one ended when. */
+  | { kind: 'runs-listed'; running: string[]; ended: { agentId: string; at: Date }[]; at: Date }
   | { kind: 'session-changed'; agentId: string | null; sessionKey: string | null; reason: string | null; at: Date }
   | { kind: 'config-changed'; hash: string | null; at: Date }
   /** The gateway is going. `restartExpectedMs` is null when it says that it stops for good. */

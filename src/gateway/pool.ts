@@ -12,6 +12,11 @@ export interface PoolOptions
   onEvent: (gatewayId: string, event: EventFrame) => void;
   /** Events of this gateway were lost: what they told has to be read afresh. */
   onGap?: (gatewayId: string) => void;
+  /**
+   * The gateway has given this device a token, to be put into later targets of this gateway, or, with null, refuses the one that
+   * it gave. The token is a secret.
+   */
+  onDeviceToken?: (gatewayId: string, token: string | null) => void;
 }
 
 /** One lasting connection per gateway. */
@@ -33,7 +38,7 @@ export class GatewayPool {
     void present?.close();
     // The first change of the new connection follows on the last of the old one.
     let before: ConnectionInfo | null = present?.info ?? null;
-    const { onInfo, onEvent, onGap, ...options } = this.#options;
+    const { onInfo, onEvent, onGap, onDeviceToken, ...options } = this.#options;
     const connection = new GatewayConnection({
       ...options,
       target,
@@ -43,6 +48,7 @@ export class GatewayPool {
       },
       onEvent: (event) => onEvent(target.id, event),
       ...(onGap ? { onGap: () => onGap(target.id) } : {}),
+      ...(onDeviceToken ? { onDeviceToken: (token) => onDeviceToken(target.id, token) } : {}),
     });
     this.#connections.set(target.id, connection);
     connection.start();

@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
-import { SubscriptionOverflow } from '../events/topic.ts';
+import { CursorExpired } from '../events/replay.ts';
+import { SubscriptionGap, SubscriptionOverflow } from '../events/topic.ts';
 import {
   ConflictError,
   ForbiddenError,
@@ -13,19 +14,31 @@ import type { Log } from '../log.ts';
 /** Failures that a resolver without a result union may throw: they are told as top-level errors, with their code. */
 const EXPECTED = [
   ConflictError,
+  CursorExpired,
   ForbiddenError,
   GatewayFailure,
   LimitExceededError,
   NotFoundError,
+  SubscriptionGap,
   SubscriptionOverflow,
   ValidationError,
 ];
+
+/** The code of what GraphQL itself refuses, such as variables of the wrong type: it gives none. */
+const BAD_REQUEST = { code: 'BAD_USER_INPUT' };
+
+/** How errors are told. */
+export interface Presentation {
+  log: Log;
+  /** Whether they may name what the schema has instead of what was asked for. */
+  suggestions: boolean;
+}
 
 /**
  * The error as a client may see it: what is wrong with its request, or which expected failure it is. Anything else is
  * a bug: it goes to the log, and the client is told the request id under which it is found there.
  */
-export function presentError(error: unknown, requestId: string, log: Log): GraphQLError {
+export function presentError(error: unknown, requestId: string, { log, suggestions }: Presentation): GraphQLError {
   const located = error instanceof GraphQLError ? error : null;
   const cause = located?.originalError ?? error;
   const place = {
@@ -34,31 +47,37 @@ export function presentError(error: unknown, requestId: string, log: Log): Graph
     positions: located?.positions ?? null,
     path: located?.path ?? null,
   };
+  const message = located && (suggestions ? located.message : withoutSuggestion(located.message));
   // Of a wrong variable only the outer message says which one it is.
-  if (located && cause instanceof GraphQLError)
-    return new GraphQLError(located.message, { ...place, extensions: { ...cause.extensions, requestId } });
+  if (message !== null && cause instanceof GraphQLError)
+    return new GraphQLError(message, { ...place, extensions: { ...BAD_REQUEST, ...cause.extensions, requestId } });
   const expected = EXPECTED.find((type) => cause instanceof type);
   if (expected && cause instanceof expected) {
     const hint = cause instanceof GatewayFailure ? { hint: cause.hint, gatewayCode: cause.gatewayCode } : {};
     return new GraphQLError(cause.message, { ...place, extensions: { code: cause.code, ...hint, requestId } });
   }
-  if (located && !located.originalError)
-    return new GraphQLError(located.message, { ...place, extensions: { ...located.extensions, requestId } });
-  log.error({ err: cause, path: located?.path?.join('.') }, 'internal error');
+  if (located && message !== null && !located.originalError)
+    return new GraphQLError(message, { ...place, extensions: { ...BAD_REQUEST, ...located.extensions, requestId } });
+  log.error({ requestId, err: cause, path: located?.path?.join('.') }, 'internal error');
   return new GraphQLError('Something went wrong here. The server’s log has more, under the request id.', {
     ...place,
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },
   });
 }
 
+/** GraphQL puts it at the end of its sentences. */
+function withoutSuggestion(message: string): string {
+  return message.replace(/ Did you mean [^?]*\?/g, '');
+}
+
 /** The result with each of its errors as a client may see it. */
 export function presentResult<T extends { errors?: readonly GraphQLError[] | undefined }>(
   result: T,
   requestId: string,
-  log: Log,
+  presentation: Presentation,
 ): T {
   if (!result.errors) return result;
-  return { ...result, errors: result.errors.map((error) => presentError(error, requestId, log)) };
+  return { ...result, errors: result.errors.map((error) => presentError(error, requestId, presentation)) };
 }
 
 /** The answer to a request without a valid token. Nothing more is told. */
@@ -66,4 +85,33 @@ export function unauthenticated(): GraphQLError {
   return new GraphQLError('This needs a valid token: Authorization: Bearer … (operators) or X-Agent-Token (agents).', {
     extensions: { code: 'UNAUTHENTICATED', http: { status: 401, headers: { 'WWW-Authenticate': 'Bearer' } } },
   });
+}
+
+/** The answer to who asks too often. */
+export function tooManyRequests(why: string, waitMs: number): GraphQLError {
+  const retryAfterSeconds = Math.ceil(waitMs / 1_000);
+  return new GraphQLError(`${why} Try again in ${retryAfterSeconds} s.`, {
+    extensions: {
+      code: 'TOO_MANY_REQUESTS',
+      retryAfterSeconds,
+      http: { status: 429, headers: { 'Retry-After': String(retryAfterSeconds) } },
+    },
+  });
+}
+
+/** The answer to who has as many connections open as one credential may have. */
+export function tooManyConnections(limit: number): GraphQLError {
+  return new GraphQLError(`This token has ${limit} connections open, as many as it may have. Close some first.`, {
+    extensions: { code: 'TOO_MANY_CONNECTIONS', limit, http: { status: 429 } },
+  });
+}
+
+/** The answer to an operation on a WebSocket that has as many under way as it may have. */
+export function tooManyOperations(limit: number): GraphQLError {
+  return new GraphQLError(
+    `This connection has ${limit} operations under way, as many as it may have. End some first.`,
+    {
+      extensions: { code: 'TOO_MANY_OPERATIONS', limit },
+    },
+  );
 }

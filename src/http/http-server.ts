@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../log.ts';
-import { isTooLarge, limitBody, TOO_LARGE } from './body-limit.ts';
+import { isTooLarge, limitBody, tooLarge } from './body-limit.ts';
 import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
 import { chooseRequestId, REQUEST_ID_HEADER } from './request-id.ts';
 import { pathOf } from './request-path.ts';
+import { securityHeaders } from './security-headers.ts';
 
 /** What /readyz tells: null when all is there, else what is missing. */
 export type Readiness = () => Promise<string | null>;
@@ -14,15 +15,43 @@ interface Routes {
   readiness: Readiness;
 }
 
+export interface HttpOptions {
+  /** Bytes that a request may have. */
+  bodyBytes: number;
+  /** For a request to arrive, with its body. */
+  requestTimeoutSeconds: number;
+  /** Whether clients reach this server by https only. */
+  overHttps: boolean;
+}
+
+/** For a request's headers, and for the first of them on a new connection. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** Longer than the minute after which proxies usually give up a connection: the side that reuses it must be the first to close. */
+const KEEP_ALIVE_MS = 65_000;
+/** How often Node looks for requests that are late. */
+const CHECK_MS = 1_000;
+
 /** The one port. It answers probes from the start, and GraphQL once it has been given its parts. */
 export class HttpServer {
   readonly server: Server;
   readonly #log: Log;
+  readonly #bodyBytes: number;
+  readonly #headers: ReadonlyMap<string, string>;
   #routes: Routes | null = null;
 
-  constructor(log: Log) {
+  constructor(log: Log, { bodyBytes, requestTimeoutSeconds, overHttps }: HttpOptions) {
     this.#log = log;
-    this.server = createServer((request, response) => {
+    this.#bodyBytes = bodyBytes;
+    this.#headers = securityHeaders(overHttps);
+    const requestTimeout = requestTimeoutSeconds * 1_000;
+    // They count until a request is there as a whole: event streams, which are answers, may last.
+    const timeouts = {
+      requestTimeout,
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeout),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_MS,
+    };
+    this.server = createServer(timeouts, (request, response) => {
       this.#answer(request, response).catch((error: unknown) => {
         this.#log.error({ err: error, url: request.url }, 'cannot answer a request');
         if (response.headersSent) response.destroy();
@@ -64,7 +93,7 @@ export class HttpServer {
     // yoga builds its headers from the raw ones.
     request.rawHeaders.push(REQUEST_ID_HEADER, requestId);
     response.setHeader(REQUEST_ID_HEADER, requestId);
-    response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.setHeaders(new Map(this.#headers));
     const pathname = pathOf(request);
     response.once('close', () => {
       const durationMs = Math.round(performance.now() - started);
@@ -88,14 +117,14 @@ export class HttpServer {
       }
       case GRAPHQL_PATH:
         if (!this.#routes) return sendJson(response, 503, { errors: [{ message: 'The server is starting.' }] });
-        if (isTooLarge(request)) {
-          const error = { message: TOO_LARGE, extensions: { code: 'PAYLOAD_TOO_LARGE', requestId } };
+        if (isTooLarge(request, this.#bodyBytes)) {
+          const error = { message: tooLarge(this.#bodyBytes), extensions: { code: 'PAYLOAD_TOO_LARGE', requestId } };
           return sendJson(response, 413, { errors: [error] });
         }
         // yoga makes the request's URL of it.
         if (!URL.canParse(`http://${request.headers.host ?? 'server'}`))
           return sendJson(response, 400, { errors: [{ message: 'The Host header is none.' }] });
-        limitBody(request);
+        limitBody(request, this.#bodyBytes);
         await this.#routes.graphql(request, response);
         return;
       case '/':

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Log } from '../log.ts';
 
 export const REQUEST_ID_HEADER = 'x-request-id';
 
@@ -11,9 +10,4 @@ export function chooseRequestId(given: string | string[] | undefined): string {
 /** The id that the HTTP server gave the request. */
 export function requestIdOf(request: Request): string {
   return request.headers.get(REQUEST_ID_HEADER) ?? '';
-}
-
-/** A log whose lines have the request's id. */
-export function logOf(log: Log, requestId: string): Log {
-  return log.child({ requestId });
 }

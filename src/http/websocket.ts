@@ -2,19 +2,39 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
-import { type WebSocket, WebSocketServer } from 'ws';
-import { authenticate, tokenOf } from '../access/authenticate.ts';
-import type { Viewer } from '../access/viewer.ts';
-import type { Fleet } from '../fleet/fleet.ts';
-import type { Log } from '../log.ts';
-import { presentError } from './errors.ts';
+import { WebSocket, WebSocketServer } from 'ws';
+import type { LiveCredentials } from '../access/live-credentials.ts';
+import { accessEnded, closeForEnd } from './access-end.ts';
+import type { ConnectionSlots } from './connection-slots.ts';
+import { type Presentation, presentError, tooManyConnections, tooManyOperations } from './errors.ts';
 import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
-import { chooseRequestId, logOf } from './request-id.ts';
+import type { Sink } from './live-results.ts';
+import { chooseRequestId } from './request-id.ts';
 import { pathOf } from './request-path.ts';
+import type { Caller, SignIn } from './sign-in.ts';
 
 /** Close codes that clients can act on. */
 const UNAUTHENTICATED = 4401;
+const TOO_MANY_REQUESTS = 4429;
 const SERVICE_RESTART = 1012;
+
+/** Bytes that may wait for a client that does not read. The largest answer has fewer. */
+const LARGEST_BACKLOG = 64 * 1024 * 1024;
+
+/** The same for live results, of which it can read those that it missed later: about a thousand. */
+const LARGEST_LIVE_BACKLOG = 512 * 1024;
+
+export interface SocketOptions {
+  signIn: SignIn;
+  live: LiveCredentials;
+  slots: ConnectionSlots;
+  presentation: Presentation;
+  corsOrigins: string[];
+  /** Of a message. */
+  bodyBytes: number;
+  /** At the same time. */
+  operationsPerConnection: number;
+}
 
 export interface GraphQLSockets {
   /** Ends every connection with a code that tells clients to connect again. */
@@ -24,41 +44,73 @@ export interface GraphQLSockets {
 interface Extra extends Record<PropertyKey, unknown> {
   socket: WebSocket;
   request: IncomingMessage;
-  viewer?: Viewer;
+  caller?: Caller;
   requestId?: string;
 }
 
+/** What was not sent any more when a client went is no error: graphql-ws would write a stack trace for each such message. */
+class ServerSocket extends WebSocket {
+  override send(data: string, ...rest: unknown[]): void {
+    // Queries end when their answer is handed over, so nothing else holds back a client that asks and does not read.
+    // It is cut off: a close frame would wait behind all that is not read.
+    if (this.bufferedAmount > LARGEST_BACKLOG) this.terminate();
+    const done = rest.at(-1);
+    super.send(data, (error) => {
+      if (typeof done === 'function') done(this.readyState === this.OPEN ? error : undefined);
+    });
+  }
+}
+
 /** GraphQL over WebSocket (graphql-transport-ws) on the server's own port. */
-export function serveSockets(
-  http: Server,
-  yoga: Yoga,
-  options: { fleet: Fleet; log: Log; corsOrigins: string[] },
-): GraphQLSockets {
-  const { fleet, log, corsOrigins } = options;
+export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): GraphQLSockets {
+  const { signIn, live, slots, presentation, corsOrigins, bodyBytes, operationsPerConnection } = options;
   const present = ({ requestId = '' }: Extra, errors: readonly GraphQLError[]): GraphQLFormattedError[] =>
-    errors.map((error) => presentError(error, requestId, logOf(log, requestId)).toJSON());
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: 1024 * 1024 });
+    errors.map((error) => {
+      const { extensions: { http: _http, ...extensions } = {}, ...rest } = presentError(
+        error,
+        requestId,
+        presentation,
+      ).toJSON();
+      return { ...rest, extensions };
+    });
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: bodyBytes, WebSocket: ServerSocket });
 
   const server = useServer<Record<string, unknown>, Extra>(
     {
       async onConnect({ connectionParams, extra }) {
         const { Authorization, authorization, agentToken } = connectionParams ?? {};
-        const token = tokenOf({ authorization: Authorization ?? authorization, agentToken });
-        const viewer = token === null ? null : await authenticate(fleet.database.prisma, token);
-        if (!viewer) {
-          extra.socket.close(UNAUTHENTICATED, 'UNAUTHENTICATED');
+        const { socket, request } = extra;
+        try {
+          const caller = await signIn.signIn({ authorization: Authorization ?? authorization, agentToken }, request);
+          const giveBack = slots.take(caller.key);
+          if (!giveBack) throw tooManyConnections(slots.limit);
+          if (socket.readyState === socket.OPEN) socket.once('close', giveBack);
+          else giveBack();
+          extra.caller = caller;
+          followSocket(socket, caller, live);
+        } catch (error) {
+          if (!(error instanceof GraphQLError)) throw error;
+          if (error.extensions.code === 'UNAUTHENTICATED') socket.close(UNAUTHENTICATED, 'UNAUTHENTICATED');
+          else socket.close(TOO_MANY_REQUESTS, error.message);
           return false;
         }
-        extra.viewer = viewer;
-        extra.requestId = chooseRequestId(extra.request.headers['x-request-id']);
+        extra.requestId = chooseRequestId(request.headers['x-request-id']);
         return true;
       },
-      async onSubscribe({ extra }, _id, params) {
+      async onSubscribe({ extra, subscriptions }, id, params) {
+        const { caller } = extra;
+        if (!caller) throw new Error('A subscribe came before its connection was acknowledged.');
+        // This one is among them.
+        if (Object.keys(subscriptions).length > operationsPerConnection)
+          return [tooManyOperations(operationsPerConnection)];
+        const refused = graphqlErrorOf(() => signIn.count(caller.key)) ?? (await refusalOf(extra.socket, caller, live));
+        if (refused) return [refused];
         const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
-          viewer: extra.viewer,
+          viewer: caller.viewer,
+          socket: { requestId: extra.requestId ?? '', sink: sinkOf(extra.socket, id) },
           params,
         });
-        const document = parsed(() => parse(params.query));
+        const document = graphqlErrorOf(() => parse(params.query));
         if (document instanceof GraphQLError) return [document];
         const args: ExecutionArgs & { operationName?: string | null } = {
           schema,
@@ -73,8 +125,9 @@ export function serveSockets(
       },
       execute: (args) => enveloped(args).execute(args),
       subscribe: (args) => enveloped(args).subscribe(args),
-      onNext: ({ extra }, _id, _payload, _args, { data, errors, extensions }) =>
-        errors && { data: data ?? null, errors: present(extra, errors), ...(extensions && { extensions }) },
+      onNext: ({ extra }, _id, _payload, _args, { data, errors, extensions }) => {
+        return errors && { data: data ?? null, errors: present(extra, errors), ...(extensions && { extensions }) };
+      },
       onError: ({ extra }, _id, _payload, errors) => present(extra, errors),
     },
     sockets,
@@ -84,7 +137,12 @@ export function serveSockets(
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (pathOf(request) !== GRAPHQL_PATH) return refuse(socket, '404 Not Found');
     if (!isAllowedOrigin(request, corsOrigins)) return refuse(socket, '403 Forbidden');
-    sockets.handleUpgrade(request, socket, head, (ws) => sockets.emit('connection', ws, request));
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      sockets.emit('connection', ws, request);
+      // graphql-ws writes a stack trace to stderr for each client that breaks the protocol; ws has closed it with its code.
+      ws.removeAllListeners('error');
+      ws.on('error', (error) => presentation.log.debug({ err: error }, 'a WebSocket broke the protocol'));
+    });
   });
 
   return {
@@ -92,6 +150,37 @@ export function serveSockets(
       for (const socket of sockets.clients) socket.close(SERVICE_RESTART, 'The server is going. Connect again.');
       await server.dispose();
     },
+  };
+}
+
+/** Ends the connection when its credential is not what it was. */
+function followSocket(socket: WebSocket, caller: Caller, live: LiveCredentials): void {
+  // It may have gone while its token was looked up, and then tells of its end no more.
+  if (socket.readyState === socket.CLOSED) return;
+  const unfollow = live.follow(caller, (why) => closeForEnd(socket, why));
+  socket.once('close', unfollow);
+}
+
+/** Why an operation of an open connection is not done. The connection's viewer is as it is now from then on. */
+async function refusalOf(socket: WebSocket, caller: Caller, live: LiveCredentials): Promise<GraphQLError | null> {
+  try {
+    const why = await live.endOf(caller);
+    if (why === null) return null;
+    closeForEnd(socket, why);
+    return accessEnded(why);
+  } catch (error) {
+    // An answer to this one operation: thrown, it would end the connection with all its subscriptions.
+    return new GraphQLError('The token cannot be looked up.', { originalError: error instanceof Error ? error : null });
+  }
+}
+
+/** Live results of an operation go straight to the socket, as the messages that graphql-ws would make of them. */
+function sinkOf(socket: WebSocket, id: string): Sink {
+  const start = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  return (text) => {
+    if (socket.bufferedAmount > LARGEST_LIVE_BACKLOG) return false;
+    if (socket.readyState === socket.OPEN) socket.send(`${start}${text}}`);
+    return true;
   };
 }
 
@@ -112,10 +201,10 @@ function isAllowedOrigin(request: IncomingMessage, allowed: string[]): boolean {
   return URL.parse(origin)?.host === host;
 }
 
-/** A syntax error is an answer to this one operation; thrown, it would end the connection with all its subscriptions. */
-function parsed<T>(parse: () => T): T | GraphQLError {
+/** What is wrong with one operation is an answer to it; thrown, it would end the connection with all its subscriptions. */
+function graphqlErrorOf<T>(work: () => T): T | GraphQLError {
   try {
-    return parse();
+    return work();
   } catch (error) {
     if (error instanceof GraphQLError) return error;
     throw error;

@@ -26,6 +26,20 @@ export function composeAgentsFile(existing: string | null, sections: readonly Se
   return `${[before, ...block, after].filter((part) => part !== '').join('\n\n')}\n`;
 }
 
+/** The names of the sections that a file has, from their begin to their end. */
+export function sectionsIn(existing: string): ReadonlySet<string> {
+  const found = new Set<string>();
+  let open: string | undefined;
+  for (const line of existing.replace(/\r\n?/g, '\n').split('\n')) {
+    const marker = MARKER.exec(line);
+    if (!marker) continue;
+    const [, kind, name] = marker;
+    if (kind === 'end' && name !== undefined && name === open) found.add(name);
+    open = kind === 'begin' ? name : undefined;
+  }
+  return found;
+}
+
 /** The characters of a file that are the agent's own. */
 export function ownTextLength(existing: string | null): number {
   const { before, after } = ownText(existing ?? '');

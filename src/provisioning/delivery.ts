@@ -68,7 +68,7 @@ export function deliver(
 }
 
 /** @throws Error for a gateway that takes neither the document nor AGENTS.md: such an agent cannot be told anything. */
-function wayOf(name: DocumentName, { files, heartbeatScratch }: GatewayCapabilities): Way {
+export function wayOf(name: DocumentName, { files, heartbeatScratch }: GatewayCapabilities): Way {
   // A gateway that takes TOOLS.md is an older one, which shows all of its files. The others take BOOTSTRAP.md, too,
   // but delete it at the agent's first turn without having shown it.
   if (name === 'BOOTSTRAP.md' && !files.has('TOOLS.md')) return { delivery: 'WAKE_MESSAGE', file: null };
@@ -78,7 +78,7 @@ function wayOf(name: DocumentName, { files, heartbeatScratch }: GatewayCapabilit
   if (files.has(CARRIER)) return { delivery: 'SECTION', file: CARRIER };
   throw new Error(`The gateway takes neither ${name} nor ${CARRIER}, so its agents cannot be given ${name}.`);
 }
-type Way = Pick<DeliveredDocument, 'delivery' | 'file'>;
+export type Way = Pick<DeliveredDocument, 'delivery' | 'file'>;
 
 /** The files to write. AGENTS.md is composed even of one document, for the agent's own text in it. */
 function filesOf(documents: readonly DeliveredDocument[], existingAgentsFile: string | null) {
@@ -138,6 +138,23 @@ export function changeOf(
   if (known.overwrite) return 'UPDATE';
   if (known.writtenHash === documentHash(document.content)) return 'UNCHANGED';
   return OWNED_BY_AGENT.has(document.name) ? 'PRESERVED' : 'UPDATE';
+}
+
+/** What of an agent's documents is at its gateway. */
+export interface WorkspaceState {
+  /** Names of files that are not there. */
+  readonly missingFiles: ReadonlySet<string>;
+  /** Names of the documents that AGENTS.md has as sections. */
+  readonly sections: ReadonlySet<string>;
+}
+
+/** Whether a document is not where it is delivered to. What has no file cannot be lost with one. */
+export function isMissing(
+  { name, delivery, file }: Omit<DeliveredDocument, 'content'>,
+  state: WorkspaceState,
+): boolean {
+  if (file === null) return false;
+  return state.missingFiles.has(file) || (delivery === 'SECTION' && !state.sections.has(name));
 }
 
 /** The same for a document with its token and with the mask: comparing needs no token, of which only a hash is stored. */

@@ -31,6 +31,11 @@ export function openclawAgentIdOf({ kind, agentId, boardId, gatewayId }: AgentPl
   }
 }
 
+/** Whether the agent was there before it was managed: then it keeps the id and the workspace that it had. */
+export function wasAdopted(agent: Omit<AgentPlace, 'agentId'> & { id: string; openclawAgentId: string }): boolean {
+  return agent.openclawAgentId !== openclawAgentIdOf({ ...agent, agentId: agent.id });
+}
+
 /** The key of the agent's main session, the one that heartbeats and wake-ups run in. */
 export function sessionKeyOf(openclawAgentId: string): string {
   return `agent:${openclawAgentId}:main`;

@@ -8,6 +8,7 @@ import { BudgetError } from './budgets.ts';
 import { type Failure, failureOf } from './failure.ts';
 import type { GatewayLinks } from './links.ts';
 import { TemplateError } from './liquid.ts';
+import { settleInSync } from './template-sync.ts';
 
 // How an agent's run ended, as it is stored and told.
 
@@ -17,8 +18,15 @@ interface Outcomes {
   log: GatewayLog;
 }
 
+/** What a run made of an agent. */
+export interface Success {
+  /** What an operator should know although it went well, or null. */
+  hint: string | null;
+  wroteDocuments: boolean;
+}
+
 /** The gateway is in line with the generation that this run has read; a later one makes the agent due again. */
-export async function succeed({ database, log }: Outcomes, agent: Agent, hint: string | null): Promise<void> {
+export async function succeed({ database, log }: Outcomes, agent: Agent, success: Success): Promise<void> {
   await database.prisma.$transaction(async (tx) => {
     const [done] = await tx.agent.updateManyAndReturn({
       where: { id: agent.id, generation: agent.generation },
@@ -28,7 +36,8 @@ export async function succeed({ database, log }: Outcomes, agent: Agent, hint: s
         attempts: 0,
         nextAttemptAt: null,
         lastError: Prisma.DbNull,
-        provisioningHint: hint,
+        failingSince: null,
+        provisioningHint: success.hint,
         provisioningFinishedAt: new Date(),
       },
     });
@@ -44,20 +53,42 @@ export async function succeed({ database, log }: Outcomes, agent: Agent, hint: s
     const events: NewEvent[] = [{ agent: ready ?? done, type: 'PROVISIONING', details: { message: 'SUCCEEDED' } }];
     const details = { previousStatus: 'PROVISIONING' } as const;
     if (ready) events.push({ agent: ready, type: 'STATUS_CHANGED', details });
+    await settleInSync(tx, done, success.wroteDocuments ? 'updated' : 'unchanged');
     await appendEvents(tx, events);
   });
   log.info({ agentId: agent.id, name: agent.name, generation: agent.generation }, 'agent provisioned');
 }
 
-/** Stores why it failed, and when it is tried again: never by itself, when only a person can change something. */
-export async function fail({ database, links, log }: Outcomes, agent: Agent, error: unknown): Promise<void> {
-  const failure = describe(error);
-  if (failure === INTERNAL) log.error({ err: error, agentId: agent.id }, 'provisioning failed unexpectedly');
-  else log.warn({ agentId: agent.id, name: agent.name, ...failure }, 'provisioning failed');
-  const retryAfterMs = error instanceof GatewayError ? error.retryAfterMs : null;
+/**
+ * Stores why it failed, as storeFailure does. When that cannot be stored, the agent is due as before, and is tried again at once.
+ */
+export async function fail(outcomes: Outcomes, agent: Agent, error: unknown, chance = Math.random()): Promise<void> {
+  try {
+    await storeFailure(outcomes, agent, error, chance);
+  } catch (thrown) {
+    outcomes.log.error({ err: thrown, agentId: agent.id }, 'cannot store why provisioning failed');
+  }
+}
+
+/**
+ * Stores why it failed, and when it is tried again: never by itself, when only a person can change something.
+ * @param chance from 0 to 1: where within its range the time of the next try lies
+ */
+async function storeFailure(
+  { database, links, log }: Outcomes,
+  agent: Agent,
+  error: unknown,
+  chance: number,
+): Promise<void> {
   // A gateway that was away and is back already has told so before this could be stored.
   const cameBack = (links.connectedSince(agent.gatewayId) ?? 0) > (agent.provisioningStartedAt ?? 0);
-  const delayMs = backoffMs(cameBack ? 1 : agent.attempts, retryAfterMs, Math.random());
+  const wasLetIn = cameBack && error instanceof GatewayError && error.connection !== 'UNREACHABLE';
+  const failure = { ...describe(error), ...(wasLetIn && { retryable: true }) };
+  if (failure.message === INTERNAL.message)
+    log.error({ err: error, agentId: agent.id }, 'provisioning failed unexpectedly');
+  else log.warn({ agentId: agent.id, name: agent.name, ...failure }, 'provisioning failed');
+  const retryAfterMs = error instanceof GatewayError ? error.retryAfterMs : null;
+  const delayMs = backoffMs(cameBack ? 1 : agent.attempts, retryAfterMs, chance);
   const provisioningPhase = failure.retryable ? 'RETRYING' : 'FAILED';
   // The phase before this run began, and what it had failed with: the same again is no news.
   const before = agent.lastError as unknown as Failure | null;
@@ -69,13 +100,23 @@ export async function fail({ database, links, log }: Outcomes, agent: Agent, err
       data: {
         provisioningPhase,
         lastError: { ...failure },
-        nextAttemptAt: failure.retryable ? new Date(Date.now() + delayMs) : null,
+        nextAttemptAt: nextAttempt(agent, failure, delayMs),
+        failingSince: agent.failingSince ?? new Date(),
         provisioningFinishedAt: new Date(),
       },
     });
+    if (failed && !failure.retryable) await settleInSync(tx, failed, failure);
     const message = `${provisioningPhase}: ${failure.message}`;
     if (failed && isNews) await appendEvent(tx, failed, 'PROVISIONING', { message });
   });
+}
+
+/** How often a removal is tried that only a person can help: sooner or later its gateway is forgotten with all of it. */
+const STUCK_REMOVAL_MS = 60 * 60_000;
+
+function nextAttempt(agent: Agent, failure: Failure, delayMs: number): Date | null {
+  if (failure.retryable) return new Date(Date.now() + delayMs);
+  return agent.deletionRequestedAt === null ? null : new Date(Date.now() + STUCK_REMOVAL_MS);
 }
 
 const INTERNAL: Failure = {
@@ -89,7 +130,8 @@ const INTERNAL: Failure = {
 function describe(error: unknown): Failure {
   if (error instanceof GatewayError) return failureOf(error);
   if (error instanceof TemplateError || error instanceof BudgetError) {
-    const hint = 'Change the template or the text that is too long; it is then tried again.';
+    const hint =
+      'Correct the template or the text that is too long with updateAgent, or in the template folder and call syncGatewayTemplates.';
     return { message: error.message, code: 'VALIDATION', gatewayCode: null, retryable: false, hint };
   }
   return INTERNAL;

@@ -1,19 +1,42 @@
-import type { Agent } from '../generated/prisma/client.ts';
+import type { Agent, AgentRequest } from '../generated/prisma/client.ts';
 import { readProfile } from './profile.ts';
 
 // Deciding: from what is wanted and what was observed to what is to be done. No I/O.
 
-/** The agent's entry in the gateway's configuration, as it should be. */
-export function wantedEntry(agent: Agent) {
+type EntryFields = Pick<
+  Agent,
+  | 'name'
+  | 'workspacePath'
+  | 'identityProfile'
+  | 'isManaged'
+  | 'heartbeatEnabled'
+  | 'heartbeatIntervalSeconds'
+  | 'status'
+>;
+
+/**
+ * The agent's entry in the gateway's configuration, as it should be; a merge patch. Who an adopted agent is stays its own
+ * business until it is reprovisioned with force.
+ */
+export function wantedEntry(agent: EntryFields) {
   const { emoji } = readProfile(agent.identityProfile);
-  const heartbeats = agent.heartbeatEnabled && agent.status !== 'PAUSED';
   return {
     name: agent.name,
     workspace: agent.workspacePath,
-    identity: { name: agent.name, ...(emoji && { emoji }) },
+    ...(agent.isManaged && { identity: { name: agent.name, emoji } }),
     // With another target and no channel, the model is never called (measured on OpenClaw 2026.9.6). 0m is off.
-    heartbeat: { every: heartbeats ? `${agent.heartbeatIntervalSeconds}s` : '0m', target: 'none' },
+    heartbeat: { every: beats(agent) ? `${agent.heartbeatIntervalSeconds}s` : '0m', target: 'none' },
   };
+}
+
+/** Whether the gateway is to let the agent look for work. */
+export function beats({ heartbeatEnabled, status }: Pick<Agent, 'heartbeatEnabled' | 'status'>): boolean {
+  return heartbeatEnabled && status !== 'PAUSED';
+}
+
+/** What is to be done once to an agent, beside bringing it in line. */
+export function isRequested({ requests }: Pick<Agent, 'requests'>, request: AgentRequest): boolean {
+  return requests.includes(request);
 }
 
 export interface Work<T> {
@@ -21,8 +44,6 @@ export interface Work<T> {
   remove: T[];
   /** Agents whose gateway is to be brought in line with them. */
   provision: T[];
-  /** Agents that wait for another one to leave, whose id on the gateway they are to have. */
-  blocked: T[];
 }
 
 /**
@@ -38,8 +59,8 @@ export function divideWork<T extends Pick<Agent, 'openclawAgentId' | 'deletionRe
   const wanted = due.filter((agent) => agent.deletionRequestedAt === null);
   return {
     remove,
+    // The others wait for the one to leave whose id on the gateway they are to have.
     provision: wanted.filter((agent) => !leaving.has(agent.openclawAgentId)),
-    blocked: wanted.filter((agent) => leaving.has(agent.openclawAgentId)),
   };
 }
 
@@ -55,10 +76,13 @@ export type TokenDecision =
  * @param found the token in the agent's workspace now and its hash; null when there is none
  */
 export function decideToken(
-  agent: Pick<Agent, 'tokenHash' | 'previousTokenHash'>,
+  agent: Pick<Agent, 'tokenHash' | 'previousTokenHash' | 'requests'>,
   found: { token: string; hash: string } | null,
 ): TokenDecision {
-  if (found && found.hash === agent.tokenHash) return { kind: 'keep', token: found.token };
+  if (found && found.hash === agent.tokenHash) {
+    const rotate = isRequested(agent, 'ROTATE_TOKEN');
+    return rotate ? { kind: 'issue', stillValid: found.hash } : { kind: 'keep', token: found.token };
+  }
   // The workspace has the token before: the one after it was never written, or not by us. It works until it is replaced.
   if (found && found.hash === agent.previousTokenHash) return { kind: 'issue', stillValid: found.hash };
   return { kind: 'issue', stillValid: agent.previousTokenHash ?? agent.tokenHash };

@@ -1,19 +1,22 @@
 import { AGENT_TOKEN_PREFIX, hashToken, newToken } from '../access/tokens.ts';
 import type { Database } from '../db/database.ts';
-import { sendChat } from '../gateway/chat.ts';
+import { abortChat, sendChat } from '../gateway/chat.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import type { HeartbeatJob } from '../gateway/cron.ts';
 import { setScratch } from '../gateway/cron.ts';
 import { hasReason, isFileConflict } from '../gateway/errors.ts';
 import { getFile, setFile } from '../gateway/files.ts';
-import { listSessions, patchSessionLabel } from '../gateway/sessions.ts';
-import { changeOf, type Delivery, type DocumentChange, deliver, type WorkspaceFileContent } from './delivery.ts';
+import { listSessions, patchSessionLabel, resetSession } from '../gateway/sessions.ts';
+import type { Agent } from '../generated/prisma/client.ts';
+import { changeOf, type Delivery, type DocumentChange, isMissing, type WorkspaceFileContent } from './delivery.ts';
 import type { DocumentName } from './documents.ts';
-import { sessionKeyOf } from './identity.ts';
-import { decideToken } from './plan.ts';
+import { sessionKeyOf, wasAdopted } from './identity.ts';
+import { decideToken, isRequested } from './plan.ts';
+import { settleRequest } from './requests.ts';
+import type { RoleSoul } from './souls/text.ts';
 import { runStep } from './steps.ts';
-import { agentTokenIn } from './tokens.ts';
-import { type AgentWithBoard, documentHashesOf, hashesOf, missingFiles, type Workspaces } from './workspaces.ts';
+import { recordWake } from './wake.ts';
+import { type AgentWithBoard, documentHashesOf, hashesOf, type SeenWorkspace, type Workspaces } from './workspaces.ts';
 
 interface Provisioning {
   database: Database;
@@ -24,6 +27,8 @@ interface Provisioning {
   /** What an operator should know of the commands that this agent may run; asked when its session is there. */
   askCommandHint: () => Promise<string | null>;
   agent: AgentWithBoard;
+  /** Whether the gateway did not have it any more, and has made it anew. */
+  wasRevived: boolean;
   /** Stops between two steps. */
   signal: AbortSignal;
 }
@@ -34,7 +39,10 @@ const CONFLICT_TRIES = 3;
 export interface Provisioned {
   /** What an operator should know although it went well, or null. */
   hint: string | null;
-  wakeMessage: string;
+  /** What to wake the agent with; null for one that is left asleep. */
+  wakeMessage: string | null;
+  /** Whether anything of its documents was written. */
+  wroteDocuments: boolean;
 }
 
 /**
@@ -43,7 +51,12 @@ export interface Provisioned {
  * @throws GatewayError, TemplateError, BudgetError
  */
 export async function provisionAgent(provisioning: Provisioning): Promise<Provisioned> {
-  const { signal } = provisioning;
+  const { agent, signal } = provisioning;
+  if (!agent.isManaged) {
+    await prepareSession(provisioning);
+    await resetSessionIfAsked(provisioning);
+    return { hint: null, wakeMessage: null, wroteDocuments: false };
+  }
   const observed = await observe(provisioning);
   signal.throwIfAborted();
   const token = await issueToken(provisioning, observed.token);
@@ -53,33 +66,25 @@ export async function provisionAgent(provisioning: Provisioning): Promise<Provis
   await writeDocuments(provisioning, wanted, token, observed);
   signal.throwIfAborted();
   await prepareSession(provisioning);
-  return { hint: await provisioning.askCommandHint(), wakeMessage: wanted.delivery.wakeMessage };
-}
-
-interface Observed {
-  /** Null when there is none. */
-  agentsFile: { content: string; hash: string | null } | null;
-  /** The token in the workspace; null when there is none. */
-  token: string | null;
-  /** Names of files that the gateway takes. */
-  taken: ReadonlySet<string>;
-  /** Names of those that the workspace does not have. */
-  missing: ReadonlySet<string>;
-}
-
-async function observe({ agent, connection, workspaces }: Provisioning): Promise<Observed> {
-  const agentId = agent.openclawAgentId;
-  const taken = await workspaces.filesTaken(connection, agentId);
-  // Nothing was ever written for it, and its folder is named for it alone.
-  if (agent.tokenHash === null && agent.isManaged) return { agentsFile: null, token: null, taken, missing: taken };
-  const agentsFile = await getFile(connection, { agentId, name: 'AGENTS.md' });
-  const tools = taken.has('TOOLS.md') ? await getFile(connection, { agentId, name: 'TOOLS.md' }) : agentsFile;
+  signal.throwIfAborted();
+  await resetSessionIfAsked(provisioning);
   return {
-    agentsFile: agentsFile.content === null ? null : { content: agentsFile.content, hash: agentsFile.hash },
-    token: tools.content === null ? null : agentTokenIn(tools.content),
-    taken,
-    missing: await missingFiles(connection, agentId),
+    hint: await provisioning.askCommandHint(),
+    wakeMessage: wanted.delivery.wakeMessage,
+    wroteDocuments: namesToWrite(wanted).length > 0,
   };
+}
+
+async function observe({ agent, connection, workspaces, wasRevived }: Provisioning): Promise<SeenWorkspace> {
+  const agentId = agent.openclawAgentId;
+  if (agent.tokenHash !== null || wasAdopted(agent)) {
+    const seen = await workspaces.look(connection, agentId);
+    // BOOTSTRAP.md tells that the gateway has filled an empty folder, with texts of its own.
+    if (!wasRevived || seen.missingFiles.has('BOOTSTRAP.md')) return seen;
+  }
+  // Nothing was ever written for it, and its folder is named for it alone.
+  const taken = await workspaces.filesTaken(connection, agentId);
+  return { taken, agentsFile: null, token: null, missingFiles: taken, sections: new Set() };
 }
 
 interface Token {
@@ -100,27 +105,35 @@ async function issueToken({ agent, database }: Provisioning, found: string | nul
     'ISSUE_TOKEN',
     async () => ({ outcome: 'CHANGED' }),
     // Before the token is written anywhere; the one that is in the workspace still works, until this one is there.
-    () =>
-      database.prisma.agent.updateMany({
+    async () => {
+      await database.prisma.agent.updateMany({
         where: { id: agent.id, deletionRequestedAt: null },
         data: { tokenHash: hashToken(token), previousTokenHash: decision.stillValid },
-      }),
+      });
+      // From here on a run that finds another token than this in the workspace issues one anyway.
+      await settleRequest(database.prisma, agent, 'ROTATE_TOKEN');
+    },
   );
   return { token, isNew: true };
 }
 
 interface Wanted {
   delivery: Delivery;
+  /** The soul of the directory that is in its SOUL.md. */
+  soul: RoleSoul | null;
   /** What to do with each document. */
   changes: ReadonlyMap<string, DocumentChange>;
 }
 
 /** Makes the documents and compares them with what was last written. @throws TemplateError, BudgetError */
-async function render(provisioning: Provisioning, token: Token, observed: Observed): Promise<Wanted> {
-  const { agent, database } = provisioning;
+async function render(provisioning: Provisioning, token: Token, observed: SeenWorkspace): Promise<Wanted> {
+  const { agent, database, workspaces, signal } = provisioning;
   const { wanted } = await runStep(database.prisma, agent.id, 'RENDER', async () => {
-    const wanted = decideDocuments(provisioning, token, observed);
-    return { wanted, outcome: namesToWrite(wanted).length > 0 ? 'CHANGED' : 'UNCHANGED' };
+    const { soul, reason } = await workspaces.souls.choose(agent, signal);
+    const wanted = decideDocuments(provisioning, token, soul, observed);
+    const outcome = namesToWrite(wanted).length > 0 ? 'CHANGED' : 'UNCHANGED';
+    const detail = soul !== null && wanted.soul === null ? `The soul ${soul.url} is too long to be used.` : reason;
+    return { wanted, outcome, ...(detail !== null && { detail }) } as const;
   });
   return wanted;
 }
@@ -128,20 +141,23 @@ async function render(provisioning: Provisioning, token: Token, observed: Observ
 function decideDocuments(
   { agent, heartbeatJob, workspaces }: Provisioning,
   { token, isNew }: Token,
-  observed: Observed,
+  chosen: RoleSoul | null,
+  observed: SeenWorkspace,
 ): Wanted {
   const capabilities = { files: observed.taken, heartbeatScratch: heartbeatJob !== null };
-  const delivery = deliver(workspaces.render(agent, token), capabilities, observed.agentsFile?.content ?? null);
+  const contents = { token, soul: chosen };
+  const existing = observed.agentsFile?.content ?? null;
+  const { delivery, soul } = workspaces.deliver(agent, contents, capabilities, existing);
   const written = documentHashesOf(agent);
   const changes = delivery.documents.map((document) => {
-    const missing = document.file !== null && observed.missing.has(document.file);
-    const overwrite = isNew && document.name === 'TOOLS.md';
+    const missing = isMissing(document, observed);
+    const overwrite = isRequested(agent, 'OVERWRITE') || (isNew && document.name === 'TOOLS.md');
     return [
       document.name,
       changeOf(document, { writtenHash: written[document.name] ?? null, missing, overwrite }),
     ] as const;
   });
-  return { delivery, changes: new Map(changes) };
+  return { delivery, soul, changes: new Map(changes) };
 }
 
 function namesToWrite({ delivery, changes }: Wanted): DocumentName[] {
@@ -159,7 +175,7 @@ async function writeDocuments(
   provisioning: Provisioning,
   wanted: Wanted,
   token: Token,
-  observed: Observed,
+  observed: SeenWorkspace,
 ): Promise<void> {
   const { agent, database, connection, heartbeatJob } = provisioning;
   const names = namesToWrite(wanted);
@@ -168,15 +184,16 @@ async function writeDocuments(
     agent.id,
     'WRITE_DOCUMENTS',
     async () => {
+      const { soul } = wanted;
       const { files, scratch } = wanted.delivery;
       const differing = files.filter((file) => file.documents.some((name) => names.includes(name)));
-      await Promise.all(differing.map((file) => writeFile(provisioning, file, token, observed)));
+      await Promise.all(differing.map((file) => writeFile(provisioning, file, { token, soul }, observed)));
       if (scratch !== null && heartbeatJob !== null && names.includes('HEARTBEAT.md'))
         await setScratch(connection, { jobId: heartbeatJob.id, content: scratch });
       return names.length > 0 ? { outcome: 'CHANGED', detail: names.join(', ') } : { outcome: 'UNCHANGED' };
     },
-    () =>
-      database.prisma.agent.updateMany({
+    async () => {
+      await database.prisma.agent.updateMany({
         where: { id: agent.id, deletionRequestedAt: null },
         data: {
           previousTokenHash: null,
@@ -185,7 +202,9 @@ async function writeDocuments(
             ...hashesOf(wanted.delivery.documents.filter(({ name }) => names.includes(name))),
           },
         },
-      }),
+      });
+      await settleRequest(database.prisma, agent, 'OVERWRITE');
+    },
   );
 }
 
@@ -193,8 +212,8 @@ async function writeDocuments(
 async function writeFile(
   provisioning: Provisioning,
   file: WorkspaceFileContent,
-  token: Token,
-  observed: Observed,
+  { token, soul }: { token: Token; soul: RoleSoul | null },
+  observed: SeenWorkspace,
 ): Promise<void> {
   const { agent, connection } = provisioning;
   const agentId = agent.openclawAgentId;
@@ -210,29 +229,51 @@ async function writeFile(
       const now = await getFile(connection, { agentId, name });
       hash = now.hash;
       const agentsFile = now.content === null ? null : { content: now.content, hash: now.hash };
-      const again = decideDocuments(provisioning, token, { ...observed, agentsFile });
+      const again = decideDocuments(provisioning, token, soul, { ...observed, agentsFile });
       content = again.delivery.files.find((other) => other.name === name)?.content ?? content;
     }
   }
 }
 
-/** The agent's main session, with the agent's name as its label. */
+/** The agent's main session, with the agent's name as its label, and without a run when the agent is paused. */
 async function prepareSession({ agent, database, connection }: Provisioning): Promise<void> {
   const key = sessionKeyOf(agent.openclawAgentId);
   await runStep(database.prisma, agent.id, 'PREPARE_SESSION', async () => {
-    if (agent.observedGeneration > 0) {
-      const sessions = await listSessions(connection, { agentId: agent.openclawAgentId });
-      if (sessions.some((session) => session.key === key && session.label === agent.name))
-        return { outcome: 'UNCHANGED' };
-    }
-    await patchSessionLabel(connection, { key, label: agent.name });
-    return { outcome: 'CHANGED' };
+    const stopped = agent.status === 'PAUSED' && (await abortChat(connection, { sessionKey: key })).runIds.length > 0;
+    const labelled = await labelSession(connection, agent, key);
+    if (stopped) return { outcome: 'CHANGED', detail: 'the run under way was stopped' };
+    return { outcome: labelled ? 'CHANGED' : 'UNCHANGED' };
   });
 }
 
+/** @returns whether the label was another one */
+async function labelSession(connection: GatewayConnection, agent: Agent, key: string): Promise<boolean> {
+  if (!agent.isManaged) return false;
+  if (agent.observedGeneration > 0) {
+    const sessions = await listSessions(connection, { agentId: agent.openclawAgentId });
+    if (sessions.some((session) => session.key === key && session.label === agent.name)) return false;
+  }
+  await patchSessionLabel(connection, { key, label: agent.name });
+  return true;
+}
+
+async function resetSessionIfAsked({ agent, database, connection }: Provisioning): Promise<void> {
+  if (!isRequested(agent, 'RESET_SESSION')) return;
+  await runStep(
+    database.prisma,
+    agent.id,
+    'RESET_SESSION',
+    async () => {
+      await resetSession(connection, sessionKeyOf(agent.openclawAgentId));
+      return { outcome: 'CHANGED' };
+    },
+    () => settleRequest(database.prisma, agent, 'RESET_SESSION'),
+  );
+}
+
 /**
- * Wakes the agent, if that was not done before. A run that finds no model fails without a word, so without one the
- * agent is not woken, and the gateway's hint says why; it is when the gateway has one.
+ * Wakes the agent, if that was not done before or is asked for again. A run that finds no model fails without a word, so
+ * without one the agent is not woken, and the gateway's hint says why; it is when the gateway has one.
  */
 export async function wakeAgent({ agent, database, connection }: Provisioning, message: string): Promise<void> {
   await runStep(
@@ -240,26 +281,31 @@ export async function wakeAgent({ agent, database, connection }: Provisioning, m
     agent.id,
     'WAKE',
     async () => {
-      if (agent.wokenAt !== null) return { outcome: 'UNCHANGED' };
+      if (agent.wokenAt !== null && !isRequested(agent, 'WAKE')) return { outcome: 'UNCHANGED' };
+      if (agent.status === 'PAUSED') return { outcome: 'UNCHANGED', detail: 'not woken: it is paused' };
       if (connection.info.modelConfigured === false)
         return { outcome: 'UNCHANGED', detail: 'not woken: the gateway has no usable model' };
-      await sendChat(connection, {
-        sessionKey: sessionKeyOf(agent.openclawAgentId),
-        message,
-        idempotencyKey: `mc-wake-${agent.id}`,
-      }).catch((error: unknown) => {
-        // It was sent before and its answer was lost: now it has another text, or is answered with how its run failed.
-        const wasSent = hasReason(error, 'message-conflict') || (agent.attempts > 1 && hasReason(error, 'unavailable'));
-        if (!wasSent) throw error;
-      });
-      return { outcome: 'CHANGED', wokenAt: new Date() };
+      const sentAt = new Date();
+      await sendWakeMessage(connection, agent, message);
+      return { outcome: 'CHANGED', sentAt };
     },
-    (result) =>
-      'wokenAt' in result
-        ? database.prisma.agent.updateMany({
-            where: { id: agent.id },
-            data: { wokenAt: result.wokenAt, wakeAttempts: 1 },
-          })
-        : Promise.resolve(),
+    async (result) => {
+      if ('sentAt' in result) await recordWake(database.prisma, agent.id, result.sentAt);
+      if ('sentAt' in result) await settleRequest(database.prisma, agent, 'WAKE');
+    },
   );
+}
+
+async function sendWakeMessage(connection: GatewayConnection, agent: Agent, message: string): Promise<void> {
+  try {
+    await sendChat(connection, {
+      sessionKey: sessionKeyOf(agent.openclawAgentId),
+      message,
+      idempotencyKey: `mc-wake-${agent.id}-${agent.wakes + 1}`,
+    });
+  } catch (error) {
+    // It was sent before and its answer was lost: now it has another text, or is answered with how its run failed.
+    const wasSent = hasReason(error, 'message-conflict') || (agent.attempts > 1 && hasReason(error, 'unavailable'));
+    if (!wasSent) throw error;
+  }
 }

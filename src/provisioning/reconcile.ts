@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Db } from '../db/database.ts';
-import { appendEvent } from '../events/log.ts';
 import { deleteAgent, listAgents } from '../gateway/agents.ts';
-import { readConfig } from '../gateway/config.ts';
-import { writerOf } from '../gateway/config-writer.ts';
+import { type KnownAgents, type PatchResult, writerOf } from '../gateway/config-writer.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
 import { InFlight } from '../gateway/in-flight.ts';
 import type { GatewayLog } from '../gateway/log.ts';
-import type { Agent } from '../generated/prisma/client.ts';
+import type { Agent, Gateway } from '../generated/prisma/client.ts';
+import { checkDocuments, checkEntries } from './drift.ts';
+import { dropAgent } from './leaving.ts';
 import type { GatewayLinks } from './links.ts';
 import { fail, succeed } from './outcome.ts';
-import { divideWork, wantedEntry } from './plan.ts';
+import { beats, divideWork, wantedEntry } from './plan.ts';
 import { provisionAgent, wakeAgent } from './provision-agent.ts';
 import { recordStep, runStep } from './steps.ts';
 import { type CommandFacts, commandHints } from './tools-check.ts';
@@ -36,14 +36,38 @@ const WAKE_PATIENCE_MS = 15_000;
 const HEARTBEAT_JOB_TRIES = 8;
 const HEARTBEAT_JOB_POLL_MS = 100;
 
+/** What to compare at a gateway, although nothing was asked for. */
+export interface Checks {
+  /** The agents' entries in its configuration: one request for all of them. */
+  entries: boolean;
+  /** Whether the documents of each agent are still there: some requests for each. */
+  documents: boolean;
+}
+
 /**
  * Brings one gateway in line with all of its agents that are due: what was created, changed, or is to be removed, and
- * what failed and is to be tried again. May be stopped at any line; running it again finishes the work and makes
- * nothing twice. One agent's failure holds back no other.
+ * what failed and is to be tried again; and with what `checks` finds to have changed there. May be stopped at any line;
+ * running it again finishes the work and makes nothing twice. One agent's failure holds back no other.
+ *
+ * @returns whether the entries of agents had been changed by somebody else
  */
-export async function reconcileGateway(reconciler: Reconciler, gatewayId: string, signal: AbortSignal): Promise<void> {
+export async function reconcileGateway(
+  reconciler: Reconciler,
+  gatewayId: string,
+  checks: Checks,
+  signal: AbortSignal,
+): Promise<{ foundDrift: boolean }> {
   await gather(reconciler.database.prisma, gatewayId);
-  // A change that comes during a run makes its agent due again.
+  const run = () => runWhileDue(reconciler, gatewayId, signal);
+  await run();
+  const foundDrift = checks.entries && !signal.aborted && (await checkEntries(reconciler, gatewayId));
+  if (foundDrift) await run();
+  if (checks.documents && !signal.aborted) await checkDocuments(reconciler, gatewayId, signal, run);
+  return { foundDrift };
+}
+
+/** A change that comes during a run makes its agent due again. */
+async function runWhileDue(reconciler: Reconciler, gatewayId: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await runOnce(reconciler, gatewayId, signal))) {}
 }
 
@@ -79,16 +103,23 @@ async function runOnce(reconciler: Reconciler, gatewayId: string, signal: AbortS
   await begin(prisma, agents);
   let connection: GatewayConnection;
   try {
+    // Whoever asks for a sync has changed the templates.
+    if (agents.some((agent) => agent.templateSyncId !== null)) reconciler.workspaces.readTemplatesAgain();
     connection = await links.connect(gateway);
   } catch (error) {
-    for (const agent of agents) await fail(reconciler, agent, error);
+    if (isForgotten(gateway)) return forgetAll(reconciler, gateway, work.remove);
+    // Of one chance, so that they are tried together: each try is an attempt to connect.
+    const chance = Math.random();
+    for (const agent of agents) await fail(reconciler, agent, error, chance);
     return true;
   }
-  await Promise.all([
+  const parts = await Promise.allSettled([
     // A gateway removes one agent at a time, seconds each; the others do not wait for it.
     removeAll(reconciler, connection, work.remove),
     provisionAll(reconciler, connection, work.provision, signal),
   ]);
+  // Only when both have ended: the next run must not meet this one.
+  for (const part of parts) if (part.status === 'rejected') throw part.reason;
   return true;
 }
 
@@ -120,17 +151,31 @@ async function remove(reconciler: Reconciler, connection: GatewayConnection, age
   const { prisma } = reconciler.database;
   try {
     await runStep(prisma, agent.id, 'REMOVE', async () => {
+      // What was there before it was managed, and was never written to, stays.
+      if (!agent.isManaged) return { outcome: 'UNCHANGED', detail: 'adopted: it stays on its gateway' };
       const { removed } = await deleteAgent(connection, { agentId: agent.openclawAgentId });
       return { outcome: removed ? 'CHANGED' : 'UNCHANGED' };
     });
-    await prisma.$transaction(async (tx) => {
-      await tx.agent.deleteMany({ where: { id: agent.id } });
-      await appendEvent(tx, agent, 'DELETED');
-    });
+    await dropAgent(prisma, agent);
     reconciler.log.info({ agentId: agent.id, name: agent.name }, 'agent removed');
   } catch (error) {
     await fail(reconciler, agent, error);
   }
+}
+
+/** How long a gateway that is to go is waited for, when it cannot be reached. */
+const FORGET_AFTER_MS = 24 * 60 * 60_000;
+
+function isForgotten({ deletionRequestedAt }: Gateway): boolean {
+  return deletionRequestedAt !== null && Date.now() - deletionRequestedAt.getTime() > FORGET_AFTER_MS;
+}
+
+/** The gateway was deleted and did not come back: what is on it stays there. */
+async function forgetAll(reconciler: Reconciler, gateway: Gateway, agents: Agent[]): Promise<true> {
+  for (const agent of agents)
+    await dropAgent(reconciler.database.prisma, agent, 'Left on its gateway, which could not be reached for a day.');
+  reconciler.log.warn({ gatewayId: gateway.id, agents: agents.length }, 'a deleted gateway was not reached');
+  return true;
 }
 
 async function provisionAll(
@@ -141,11 +186,11 @@ async function provisionAll(
 ): Promise<void> {
   if (agents.length === 0) return;
   const { database, workspaces } = reconciler;
-  const registered = await registerAll(reconciler, connection, agents);
+  const { registered, entries, revived } = await registerAll(reconciler, connection, agents);
   if (registered.length === 0) return;
   let observed: Observed;
   try {
-    observed = await observeAll(connection, registered);
+    observed = { ...(await observeAll(connection, registered)), entries };
   } catch (error) {
     for (const agent of registered) await fail(reconciler, agent, error);
     return;
@@ -166,7 +211,8 @@ async function provisionAll(
   const all = registered.map((agent) => {
     const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
     const askCommandHint = () => hintOf(agent.openclawAgentId);
-    const task = { database, workspaces, connection, heartbeatJob, askCommandHint, agent, signal };
+    const wasRevived = revived.has(agent.openclawAgentId);
+    const task = { database, workspaces, connection, heartbeatJob, askCommandHint, agent, wasRevived, signal };
     return { task, provisioned: attempt(agent, () => provisionAgent(task)) };
   });
   // A turn occupies the gateway's one thread: 50 agents took 45 s when each was woken at once, and 19 s when the first
@@ -179,8 +225,8 @@ async function provisionAll(
       if (result === null) return;
       await ready;
       await attempt(task.agent, async () => {
-        await wakeAgent(task, result.wakeMessage);
-        await succeed(reconciler, task.agent, result.hint);
+        if (result.wakeMessage !== null) await wakeAgent(task, result.wakeMessage);
+        await succeed(reconciler, task.agent, result);
       });
     }),
   );
@@ -191,22 +237,28 @@ interface Observed extends CommandFacts {
   heartbeatJobs: ReadonlyMap<string, HeartbeatJob>;
 }
 
-async function observeAll(connection: GatewayConnection, agents: Agent[]): Promise<Observed> {
-  const [jobs, listed, config] = await Promise.all([
-    heartbeatJobs(connection, agents),
-    listAgents(connection),
-    readConfig(connection),
-  ]);
-  const permissionModes = new Map(listed.map(({ id, permissionMode }) => [id, permissionMode]));
-  return { heartbeatJobs: jobs, permissionModes, entries: config.entries };
+async function observeAll(connection: GatewayConnection, agents: Agent[]): Promise<Omit<Observed, 'entries'>> {
+  const [jobs, listed] = await Promise.all([heartbeatJobs(connection, agents), listAgents(connection)]);
+  return {
+    heartbeatJobs: jobs,
+    permissionModes: new Map(listed.map(({ id, permissionMode }) => [id, permissionMode])),
+  };
 }
 
-/** Writes all entries at once. @returns the agents that the gateway has now */
+interface Registered<T> {
+  /** The agents that the gateway has now. */
+  registered: T[];
+  /** The entries of all agents of the gateway; of these agents, as they were before. */
+  entries: PatchResult['before'];
+  revived: PatchResult['revived'];
+}
+
+/** Writes all entries at once. */
 async function registerAll<T extends Agent>(
   reconciler: Reconciler,
   connection: GatewayConnection,
   agents: T[],
-): Promise<T[]> {
+): Promise<Registered<T>> {
   const { prisma } = reconciler.database;
   const startedAt = new Date();
   const started = performance.now();
@@ -217,17 +269,22 @@ async function registerAll<T extends Agent>(
       { name: 'REGISTER', outcome, detail: null, startedAt, durationMs },
     );
   await record(agents, 'RUNNING', null);
+  const known = await knownAgents(prisma, agents);
   const writer = writerOf(connection);
   const outcomes = await Promise.allSettled(
-    agents.map((agent) => writer.patch({ [agent.openclawAgentId]: wantedEntry(agent) })),
+    agents.map((agent) => writer.patch({ [agent.openclawAgentId]: wantedEntry(agent) }, known)),
   );
   const durationMs = performance.now() - started;
   const changed: T[] = [];
   const unchanged: T[] = [];
+  let entries: PatchResult['before'] = {};
+  let revived: PatchResult['revived'] = new Set();
   for (const [index, agent] of agents.entries()) {
     const outcome = outcomes[index];
-    if (outcome?.status === 'fulfilled') (outcome.value.changed ? changed : unchanged).push(agent);
-    else if (outcome) {
+    if (outcome?.status === 'fulfilled') {
+      (outcome.value.changed ? changed : unchanged).push(agent);
+      ({ before: entries, revived } = outcome.value);
+    } else if (outcome) {
       await recordStep(prisma, [agent.id], {
         name: 'REGISTER',
         outcome: 'FAILED',
@@ -240,7 +297,20 @@ async function registerAll<T extends Agent>(
   }
   if (changed.length > 0) await record(changed, 'CHANGED', durationMs);
   if (unchanged.length > 0) await record(unchanged, 'UNCHANGED', durationMs);
-  return [...changed, ...unchanged];
+  return { registered: [...changed, ...unchanged], entries, revived };
+}
+
+/** Those whose ids were on the gateway before: of the agents themselves, or of others that have left. */
+async function knownAgents(db: Db, agents: Agent[]): Promise<KnownAgents> {
+  const departed = await db.departedAgent.findMany({
+    where: {
+      gatewayId: { in: agents.map(({ gatewayId }) => gatewayId) },
+      openclawAgentId: { in: agents.map(({ openclawAgentId }) => openclawAgentId) },
+    },
+  });
+  const ids = new Set(departed.map(({ openclawAgentId }) => openclawAgentId));
+  const known = agents.filter((agent) => agent.observedGeneration > 0 || ids.has(agent.openclawAgentId));
+  return Object.fromEntries(known.map((agent) => [agent.openclawAgentId, { workspace: agent.workspacePath }]));
 }
 
 /**
@@ -248,9 +318,12 @@ async function registerAll<T extends Agent>(
  * moments later; one without heartbeats, or on a gateway without cron, has none.
  */
 async function heartbeatJobs(connection: GatewayConnection, agents: Agent[]): Promise<Map<string, HeartbeatJob>> {
-  const expected = agents.filter((agent) => agent.heartbeatEnabled && agent.status !== 'PAUSED');
+  const expected = agents.filter(beats);
+  // All jobs of a gateway come in pages; those of one agent in one.
+  const [only] = agents;
+  const filter = agents.length === 1 && only ? { agentId: only.openclawAgentId } : {};
   for (let tries = 1; ; tries++) {
-    const jobs = await findHeartbeatJobs(connection);
+    const jobs = await findHeartbeatJobs(connection, filter);
     const complete = expected.every((agent) => jobs.has(agent.openclawAgentId));
     if (complete || tries >= HEARTBEAT_JOB_TRIES) return jobs;
     await sleep(HEARTBEAT_JOB_POLL_MS);

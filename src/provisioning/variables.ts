@@ -1,6 +1,7 @@
 import type { AgentKind } from './identity.ts';
 import type { TemplateVariables } from './liquid.ts';
 import { plainText } from './plain-text.ts';
+import { fenced, type RoleSoul } from './souls/text.ts';
 
 export interface IdentityProfile {
   readonly role?: string | null | undefined;
@@ -35,6 +36,8 @@ export interface DocumentInput {
     readonly boardType: string;
     readonly objective: string | null;
   } | null;
+  /** The soul of the agent's role; null for the built-in one. */
+  readonly roleSoul: RoleSoul | null;
   /** Where the agent reaches this server, without `/graphql`. */
   readonly baseUrl: string;
   /** The token itself, or MASKED_AGENT_TOKEN where the documents are only looked at. */
@@ -52,7 +55,7 @@ export const DEFAULT_COMMUNICATION_STYLE = 'direct, concise, practical';
  * never a user's text, so it is a bug or a wrong setting.
  */
 export function variablesFor(input: DocumentInput): TemplateVariables {
-  const { agent, board } = input;
+  const { agent, board, roleSoul } = input;
   const profile = agent.identityProfile;
   const extra = extraFields(profile.extra ?? {});
 
@@ -68,6 +71,8 @@ export function variablesFor(input: DocumentInput): TemplateVariables {
     workspace_path: text(agent.workspacePath),
     base_url: shellWord('baseUrl', input.baseUrl.replace(/\/+$/, '')),
     auth_token: shellWord('authToken', input.authToken),
+    role_soul: roleSoul && fenced(roleSoul.text),
+    role_soul_url: text(roleSoul?.url),
     identity_role: text(profile.role) ?? DEFAULT_ROLE,
     identity_expertise: list(profile.expertise),
     identity_tone: text(profile.tone),

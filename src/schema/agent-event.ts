@@ -1,15 +1,20 @@
-import { type ResolveCursorConnectionArgs, resolveCursorConnection } from '@pothos/plugin-relay';
-import { GraphQLError } from 'graphql';
-import { seesAgent, visibleAgents } from '../access/visibility.ts';
+import type { GraphQLResolveInfo } from 'graphql';
+import { seesAgent } from '../access/visibility.ts';
+import { actorOf } from '../events/activity.ts';
 import { fromCursor, toCursor } from '../events/cursor.ts';
 import type { FeedEvent, FeedStart } from '../events/feed.ts';
-import type { Fleet } from '../fleet/fleet.ts';
+import { eventsOfAgents, type Slice } from '../events/pages.ts';
 import type { AgentEvent } from '../generated/prisma/client.ts';
+import { actor } from './actor.ts';
 import { agentEventType, agentStatus, liveness } from './agent-enums.ts';
-import { builder, DEFAULT_PAGE_SIZE, LARGEST_PAGE } from './builder.ts';
+import { readTogether } from './batch.ts';
+import { builder } from './builder.ts';
+import { anyOf } from './connection.ts';
+import type { Context } from './context.ts';
+import { type List, notACursor } from './page.ts';
 import { provisioningStep } from './provisioning.ts';
 
-const agentEvent = builder.objectRef<AgentEvent>('AgentEvent').implement({
+export const agentEvent = builder.objectRef<AgentEvent>('AgentEvent').implement({
   description: 'Something that happened to an agent.',
   fields: (t) => ({
     cursor: t.string({
@@ -19,13 +24,6 @@ const agentEvent = builder.objectRef<AgentEvent>('AgentEvent').implement({
     type: t.expose('type', { type: agentEventType, description: 'What happened.' }),
     at: t.expose('at', { type: 'DateTime', description: 'When.' }),
     agentId: t.exposeID('agentId', { description: 'To which agent.' }),
-    agent: t.prismaField({
-      type: 'Agent',
-      nullable: true,
-      description: 'As it is now; null once it is deleted.',
-      resolve: (query, { agentId }, _args, { fleet, viewer }) =>
-        fleet.database.prisma.agent.findFirst({ ...query, where: { id: agentId, ...visibleAgents(viewer) } }),
-    }),
     status: t.expose('status', { type: agentStatus, description: 'As it was when the event happened.' }),
     previousStatus: t.expose('previousStatus', {
       type: agentStatus,
@@ -49,6 +47,13 @@ const agentEvent = builder.objectRef<AgentEvent>('AgentEvent').implement({
           : null,
     }),
     message: t.exposeString('message', { nullable: true, description: 'More about it, for people.' }),
+    actor: t.field({
+      type: actor,
+      nullable: true,
+      description:
+        'Who asked for it; null for what this server did or saw by itself, and for heartbeats that changed nothing.',
+      resolve: actorOf,
+    }),
   }),
 });
 
@@ -57,36 +62,29 @@ export const agentEventConnection = builder.connectionObject(
   { name: 'AgentEventEdge', description: 'One of a page of events, with its cursor.' },
 );
 
-/** A page of what happened to an agent. */
-export function agentEventsOf(
-  fleet: Fleet,
-  agentId: string,
-  args: Parameters<typeof resolveCursorConnection>[0]['args'],
-) {
-  return resolveCursorConnection(
-    { args, defaultSize: DEFAULT_PAGE_SIZE, maxSize: LARGEST_PAGE, toCursor: ({ seq }: AgentEvent) => toCursor(seq) },
-    ({ before, after, limit, inverted }: ResolveCursorConnectionArgs) =>
-      fleet.database.prisma.agentEvent.findMany({
-        where: {
-          agentId,
-          seq: {
-            ...(after != null && { gt: seqOf('after', after) }),
-            ...(before != null && { lt: seqOf('before', before) }),
-          },
-        },
-        orderBy: { seq: inverted ? 'desc' : 'asc' },
-        take: limit,
-      }),
-  );
+/** What happened to an agent, in the order of the log; read together with that of other agents. */
+export function eventsOf(context: Context, info: GraphQLResolveInfo, agentId: string): List<AgentEvent, bigint> {
+  const { prisma } = context.fleet.database;
+  const read = async (what: string, slice: Slice<bigint>) => {
+    const found = await readTogether(context, info, what, agentId, async (ids) =>
+      Map.groupBy(await eventsOfAgents(prisma, ids, slice), (event) => event.agentId),
+    );
+    return found ?? [];
+  };
+  return {
+    toCursor: ({ seq }) => toCursor(seq),
+    fromCursor: seqOf,
+    read: (slice) => read('page', slice),
+    has: async (range) => (await read(Object.keys(range).join(), anyOf(range))).length > 0,
+  };
 }
 
 /** The largest number that the log's column holds. */
 const LAST_SEQ = 2n ** 63n - 1n;
 
-function seqOf(argument: string, cursor: string): bigint {
+function seqOf(cursor: string): bigint | null {
   const seq = fromCursor(cursor);
-  if (seq !== null && seq <= LAST_SEQ) return seq;
-  throw new GraphQLError(`${argument} is not a cursor of this API.`, { extensions: { code: 'BAD_USER_INPUT' } });
+  return seq !== null && seq <= LAST_SEQ ? seq : null;
 }
 
 const agentEventFilter = builder.inputType('AgentEventFilter', {
@@ -106,24 +104,28 @@ builder.subscriptionField('agentEvents', (t) =>
     type: agentEvent,
     description:
       'Agents as they change. With after (a cursor) or since (an instant), first everything that happened ' +
-      'from there on, in order, then live: nothing is missed and nothing comes twice.',
+      'from there on, in order, then live: nothing is missed and nothing comes twice. Over server-sent events each event ' +
+      'has its cursor as id, and the header Last-Event-ID counts for after. When what comes after a cursor or an instant is ' +
+      'not kept any more, the answer is an error with the code CURSOR_EXPIRED; a client that reads too slowly is ended with ' +
+      'SUBSCRIPTION_OVERFLOW, and resumes after its last cursor.',
     args: {
       filter: t.arg({ type: agentEventFilter, description: 'Only these.' }),
       since: t.arg({ type: 'DateTime', description: 'Begin with what happened at this instant or later.' }),
       after: t.arg.string({ description: 'Begin after the event with this cursor.' }),
     },
-    subscribe: (_root, { filter, since, after }, { feed, viewer }) =>
-      feed.subscribe(
-        viewer.organizationId,
-        startOf(after, since),
-        (event) => seesAgent(viewer, event) && matches(filter, event),
-      ),
+    subscribe: (_root, { filter, since, after }, { feed, viewer, lastEventId }) =>
+      feed.subscribe(viewer.organizationId, startOf(lastEventId ?? after, since), {
+        agentId: filter?.agentId?.toLowerCase(),
+        boardId: filter?.boardId?.toLowerCase(),
+        gatewayId: filter?.gatewayId?.toLowerCase(),
+        wants: (event) => seesAgent(viewer, event) && matches(filter, event),
+      }),
     resolve: (event) => event,
   }),
 );
 
 function startOf(after: string | null | undefined, since: Date | null | undefined): FeedStart {
-  if (after != null) return { after: seqOf('after', after) };
+  if (after != null) return { after: seqOf(after) ?? notACursor('after') };
   return since ? { since } : null;
 }
 

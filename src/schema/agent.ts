@@ -1,4 +1,7 @@
 import { listedAgents, visibleAgents } from '../access/visibility.ts';
+import { toCursor } from '../events/cursor.ts';
+import { adoptAgent } from '../fleet/adoption.ts';
+import { pauseAgent, reprovisionAgent, resumeAgent, updateAgent } from '../fleet/agent-updates.ts';
 import { agentDocuments, agentFiles, createAgent, deleteAgent } from '../fleet/agents.ts';
 import { ConflictError, GatewayFailure, LimitExceededError, NotFoundError, ValidationError } from '../fleet/errors.ts';
 import { heartbeat } from '../fleet/heartbeats.ts';
@@ -7,14 +10,17 @@ import { sendAgentMessage, wakeAgent } from '../fleet/messages.ts';
 import { isId } from '../fleet/validation.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { sessionKeyOf } from '../provisioning/identity.ts';
+import { agentById } from './agent-by-id.ts';
 import { agentDocument, workspaceFile } from './agent-document.ts';
 import { agentKind, agentStatus, liveness } from './agent-enums.ts';
-import { agentEventConnection, agentEventsOf } from './agent-event.ts';
-import { builder } from './builder.ts';
-import { beyondCursor, connectionObject, withoutCursor } from './connection.ts';
+import { agentEvent, agentEventConnection, eventsOf } from './agent-event.ts';
+import { builder, READ_LIVE } from './builder.ts';
+import { rowById } from './by-id.ts';
+import { connectionObject, listOf } from './connection.ts';
 import { resultUnion } from './errors.ts';
 import { identityProfile } from './identity-profile.ts';
 import { node } from './node.ts';
+import { pageOf } from './page.ts';
 import { PROVISIONING_COLUMNS, provisioning } from './provisioning.ts';
 
 const heartbeatConfig = builder.simpleObject('HeartbeatConfig', {
@@ -95,6 +101,7 @@ export const agent = builder.prismaObject('Agent', {
     files: t.field({
       type: [workspaceFile],
       description: 'The files of the agent’s workspace, read live from the gateway.',
+      extensions: READ_LIVE,
       resolve: ({ id }, _args, { fleet, viewer }) => agentFiles(fleet, viewer, id),
     }),
     documents: t.field({
@@ -103,13 +110,14 @@ export const agent = builder.prismaObject('Agent', {
         'What provisioning would write now (TOOLS.md, IDENTITY.md, SOUL.md, HEARTBEAT.md, BOOTSTRAP.md, MEMORY.md, ' +
         'USER.md; for a lead also AGENTS.md, BOARD.md and APPROVALS.md), how each reaches the agent on this gateway, ' +
         'and how it differs from what the agent has. Writes nothing. Secrets are masked.',
+      extensions: READ_LIVE,
       resolve: ({ id }, _args, { fleet, viewer }) => agentDocuments(fleet, viewer, id),
     }),
     events: t.field({
       type: agentEventConnection,
       description: 'What happened to it, oldest first.',
       args: t.arg.connectionArgs(),
-      resolve: ({ id }, args, { fleet }) => agentEventsOf(fleet, id, args),
+      resolve: ({ id }, args, context, info) => pageOf(args, eventsOf(context, info, id)),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),
@@ -117,6 +125,25 @@ export const agent = builder.prismaObject('Agent', {
 });
 
 export const agentConnection = connectionObject('Agent', agent, 'agents');
+
+builder.objectField(agentConnection, 'eventCursor', (t) =>
+  t.string({
+    description: 'Where the event log stood when this was read: agentEvents(after:) from here misses nothing.',
+    // Taken before the operation: a list that is read before its cursor could lack what the cursor has behind it.
+    resolve: (_page, _args, { logPosition }) => toCursor(logPosition ?? 0n),
+  }),
+);
+
+builder.objectField(agentEvent, 'agent', (t) =>
+  t.field({
+    type: agent,
+    nullable: true,
+    description:
+      'As it was when somebody was told of the event, at most half a minute ago: what has changed since comes with a later ' +
+      'event. Null once it is deleted.',
+    resolve: ({ agentId }, _args, context, info) => agentById(context, info, agentId),
+  }),
+);
 
 export const agentFilter = builder.inputType('AgentFilter', {
   description: 'Agents that match everything given.',
@@ -185,6 +212,58 @@ const createAgentInput = builder.inputType('CreateAgentInput', {
   }),
 });
 
+const updateAgentInput = builder.inputType('UpdateAgentInput', {
+  description: 'What is to change of an agent; what is left out stays.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'The agent’s id.' }),
+    name: t.string({ description: 'Unique on the board, regardless of case. 1 to 80 characters.' }),
+    identityProfile: t.field({
+      type: identityProfileInput,
+      description: 'Who it is. Only the fields that are given change; null clears one.',
+    }),
+    identityTemplate: t.string({ description: 'Liquid; null gives way to the built-in IDENTITY.md.' }),
+    soulTemplate: t.string({ description: 'Liquid; null gives way to the built-in SOUL.md.' }),
+    heartbeat: t.field({
+      type: heartbeatConfigInput,
+      description: 'How often the gateway lets it look for work; replaced as a whole.',
+    }),
+    force: t.boolean({
+      defaultValue: false,
+      description:
+        'Write every file again, even those that already exist or belong to the agent. An adopted agent becomes a ' +
+        'managed one by it.',
+    }),
+  }),
+});
+
+const reprovisionAgentInput = builder.inputType('ReprovisionAgentInput', {
+  description: 'An agent to be brought in line again.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'The agent’s id.' }),
+    force: t.boolean({
+      defaultValue: false,
+      description:
+        'Write every file again, even those that already exist or belong to the agent. An adopted agent becomes a ' +
+        'managed one by it.',
+    }),
+    rotateToken: t.boolean({
+      defaultValue: false,
+      description: 'Give it a new token; the old one works until the new one is in its workspace.',
+    }),
+    resetSession: t.boolean({ defaultValue: false, description: 'Begin its session afresh, and wake it.' }),
+  }),
+});
+
+const adoptAgentInput = builder.inputType('AdoptAgentInput', {
+  description: 'An agent that already exists on a gateway.',
+  fields: (t) => ({
+    gatewayId: t.id({ required: true, description: 'The gateway that it is on.' }),
+    openclawAgentId: t.string({ required: true, description: 'Its id there; see Gateway.unmanagedAgents.' }),
+    boardId: t.id({ required: true, description: 'The board that it is to work on, of the same gateway.' }),
+    name: t.string({ description: 'Unique on the board, regardless of case. Left out: its name on the gateway.' }),
+  }),
+});
+
 const heartbeatInput = builder.inputType('HeartbeatInput', {
   description: 'An agent’s report.',
   fields: (t) => ({
@@ -212,23 +291,18 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'The agent with this id; also while it is on its way out.',
     args: { id: t.arg.id({ required: true, description: 'The agent’s id.' }) },
-    resolve: (query, _root, { id }, { fleet, viewer }) =>
-      isId(id) ? fleet.database.prisma.agent.findFirst({ ...query, where: { id, ...visibleAgents(viewer) } }) : null,
+    resolve: (query, _root, { id }, context) =>
+      isId(id) ? rowById(context, 'agent', query, id, visibleAgents(context.viewer)) : null,
   }),
-  agents: t.prismaConnection(
+  agents: t.connection(
     {
       type: agent,
-      cursor: 'id',
       description: 'The agents, oldest first.',
       args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
-      totalCount: (_root, { filter }, { fleet, viewer }) =>
-        fleet.database.prisma.agent.count({ where: { AND: [listedAgents(viewer), agentsMatching(filter)] } }),
-      resolve: (query, _root, { filter, ...page }, { fleet, viewer }) =>
-        fleet.database.prisma.agent.findMany({
-          ...withoutCursor(query),
-          where: { AND: [listedAgents(viewer), agentsMatching(filter), beyondCursor(page)] },
-          orderBy: { id: 'asc' },
-        }),
+      resolve: (_root, { filter, ...page }, context, info) => {
+        const where = { AND: [listedAgents(context.viewer), agentsMatching(filter)] };
+        return pageOf(page, listOf(context, info, context.fleet.database.prisma.agent, where));
+      },
     },
     agentConnection,
   ),
@@ -241,6 +315,43 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: createAgentInput, required: true, description: 'The agent.' }) },
     errors: resultUnion('CreateAgentResult', [ValidationError, NotFoundError, ConflictError, LimitExceededError]),
     resolve: (_root, { input }, { fleet, viewer }) => createAgent(fleet, viewer, input),
+  }),
+  updateAgent: t.field({
+    type: agent,
+    description: 'Changes an agent. Returns as soon as the request is durable; follow provisioning or agentEvents.',
+    args: { input: t.arg({ type: updateAgentInput, required: true, description: 'What is to change.' }) },
+    errors: resultUnion('UpdateAgentResult', [ValidationError, NotFoundError, ConflictError]),
+    resolve: (_root, { input }, { fleet, viewer }) => updateAgent(fleet, viewer, input),
+  }),
+  pauseAgent: t.field({
+    type: agent,
+    description: 'Stops it: its heartbeats at the gateway are turned off, and the run under way is aborted.',
+    args: { id: t.arg.id({ required: true, description: 'The agent’s id.' }) },
+    errors: resultUnion('PauseAgentResult', [NotFoundError, ConflictError]),
+    resolve: (_root, { id }, { fleet, viewer }) => pauseAgent(fleet, viewer, id),
+  }),
+  resumeAgent: t.field({
+    type: agent,
+    description: 'Lets a paused agent go on, and wakes it.',
+    args: { id: t.arg.id({ required: true, description: 'The agent’s id.' }) },
+    errors: resultUnion('ResumeAgentResult', [NotFoundError, ConflictError]),
+    resolve: (_root, { id }, { fleet, viewer }) => resumeAgent(fleet, viewer, id),
+  }),
+  reprovisionAgent: t.field({
+    type: agent,
+    description: 'Brings it in line again, and tries again now what failed.',
+    args: { input: t.arg({ type: reprovisionAgentInput, required: true, description: 'Which, and how.' }) },
+    errors: resultUnion('ReprovisionAgentResult', [ValidationError, NotFoundError, ConflictError]),
+    resolve: (_root, { input }, { fleet, viewer }) => reprovisionAgent(fleet, viewer, input),
+  }),
+  adoptAgent: t.field({
+    type: agent,
+    description:
+      'Takes an agent that already exists on a gateway under management, leaving its files alone. It stays on its gateway ' +
+      'when it is deleted here, unless it was reprovisioned with force.',
+    args: { input: t.arg({ type: adoptAgentInput, required: true, description: 'The agent.' }) },
+    errors: resultUnion('AdoptAgentResult', [ValidationError, NotFoundError, ConflictError, GatewayFailure]),
+    resolve: (_root, { input }, { fleet, viewer }) => adoptAgent(fleet, viewer, input),
   }),
   deleteAgent: t.field({
     type: agent,
@@ -257,9 +368,11 @@ builder.mutationFields((t) => ({
       'An operator with the role ADMIN or above may report for any agent.',
     args: { input: t.arg({ type: heartbeatInput, required: true, description: 'The report.' }) },
     errors: resultUnion('HeartbeatResult', [ValidationError, NotFoundError, ConflictError]),
-    resolve: async (query, _root, { input }, { fleet, viewer }) => {
-      const id = await heartbeat(fleet, viewer, input);
-      return fleet.database.prisma.agent.findUniqueOrThrow({ ...query, where: { id } });
+    resolve: async (query, _root, { input }, context) => {
+      const id = await heartbeat(context.fleet, context.viewer, input);
+      const reported = await rowById(context, 'agent', query, id, {});
+      if (!reported) throw new NotFoundError('agent', id);
+      return reported;
     },
   }),
   wakeAgent: t.field({

@@ -1,15 +1,20 @@
 import { listedAgents, visibleBoards, visibleTasks } from '../access/visibility.ts';
-import { createBoard } from '../fleet/boards.ts';
+import { updateBoard } from '../fleet/board-updates.ts';
+import { createBoard, deleteBoard } from '../fleet/boards.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../fleet/errors.ts';
 import { isId } from '../fleet/validation.ts';
+import { activityConnection, activityOfOne } from './activity.ts';
 import { agent, agentConnection, agentFilter, agentsMatching, identityProfileInput } from './agent.ts';
+import { readTogether, selectionOf } from './batch.ts';
 import { builder } from './builder.ts';
-import { beyondCursor, checkCursors, connectionObject, withoutCursor } from './connection.ts';
-import { resultUnion } from './errors.ts';
+import { rowById } from './by-id.ts';
+import { connectionObject, listOf, listOfEach } from './connection.ts';
+import { deleted, resultUnion } from './errors.ts';
 import { node } from './node.ts';
-import { taskConnection, taskFilter, tasksMatching } from './task.ts';
+import { pageOf } from './page.ts';
+import { task, taskConnection, taskFilter, tasksMatching } from './task.ts';
 
-const board = builder.prismaObject('Board', {
+export const board = builder.prismaObject('Board', {
   description: 'A team of agents with a goal: a lead, workers and tasks, on one gateway.',
   interfaces: [node],
   select: { id: true },
@@ -27,44 +32,53 @@ const board = builder.prismaObject('Board', {
     targetDate: t.expose('targetDate', { type: 'DateTime', nullable: true, description: 'When it is to be reached.' }),
     maxAgents: t.exposeInt('maxAgents', { description: 'How many workers the board’s lead may create.' }),
     gateway: t.relation('gateway', { description: 'Where its agents run.' }),
-    lead: t.prismaField({
+    lead: t.field({
       type: agent,
       nullable: true,
       description: 'The agent that orchestrates the others.',
-      resolve: (query, { id }, _args, { fleet }) =>
-        fleet.database.prisma.agent.findFirst({
-          ...query,
-          where: { boardId: id, kind: 'BOARD_LEAD', deletionRequestedAt: null },
-        }),
+      resolve({ id }, _args, context, info) {
+        const selection = selectionOf(context, info, { id: true, boardId: true });
+        return readTogether(context, info, 'lead', id, async (ids) => {
+          const leads = await context.fleet.database.prisma.agent.findMany({
+            ...selection,
+            where: { boardId: { in: [...ids] }, kind: 'BOARD_LEAD', deletionRequestedAt: null },
+          });
+          return new Map(leads.map((lead) => [lead.boardId ?? '', lead]));
+        });
+      },
     }),
-    agents: t.relatedConnection(
-      'agents',
+    agents: t.connection(
       {
-        cursor: 'id',
-        totalCount: true,
+        type: agent,
         description: 'Its agents, the lead included, oldest first.',
         args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
-        query: ({ filter, ...page }, { viewer }) => {
-          checkCursors(page);
-          return { where: { AND: [listedAgents(viewer), agentsMatching(filter)] }, orderBy: { id: 'asc' } };
+        resolve: ({ id }, { filter, ...page }, context, info) => {
+          const of = { parents: context.fleet.database.prisma.board, id, relation: 'agents' };
+          const where = { AND: [listedAgents(context.viewer), agentsMatching(filter)] };
+          return pageOf(page, listOfEach(context, info, of, where));
         },
       },
       agentConnection,
     ),
-    tasks: t.relatedConnection(
-      'tasks',
+    tasks: t.connection(
       {
-        cursor: 'id',
-        totalCount: true,
+        type: task,
         description: 'Its tasks, oldest first.',
         args: { filter: t.arg({ type: taskFilter, description: 'Only these.' }) },
-        query: ({ filter, ...page }, { viewer }) => {
-          checkCursors(page);
-          return { where: { AND: [visibleTasks(viewer), tasksMatching(filter)] }, orderBy: { id: 'asc' } };
+        resolve: ({ id }, { filter, ...page }, context, info) => {
+          const of = { parents: context.fleet.database.prisma.board, id, relation: 'tasks' };
+          const where = { AND: [visibleTasks(context.viewer), tasksMatching(filter)] };
+          return pageOf(page, listOfEach(context, info, of, where));
         },
       },
       taskConnection,
     ),
+    activity: t.field({
+      type: activityConnection,
+      description: 'What was done to it and to its tasks, and by whom, oldest first.',
+      args: t.arg.connectionArgs(),
+      resolve: ({ id }, args, context, info) => pageOf(args, activityOfOne(context, info, { boardId: id })),
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),
   }),
@@ -97,29 +111,42 @@ const createBoardInput = builder.inputType('CreateBoardInput', {
   }),
 });
 
+const updateBoardInput = builder.inputType('UpdateBoardInput', {
+  description:
+    'What is to change of a board; what is left out stays. Null clears objective, successMetrics and targetDate.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'The board’s id.' }),
+    name: t.string({ description: 'For people. 1 to 80 characters.' }),
+    slug: t.string({ description: 'Unique in the organization.' }),
+    description: t.string({ description: 'What it is about.' }),
+    boardType: t.string({ description: 'For example: goal, workflow.' }),
+    objective: t.string({ description: 'What the board is to reach.' }),
+    successMetrics: t.field({ type: 'JSON', description: 'How one can tell that it was reached.' }),
+    targetDate: t.field({ type: 'DateTime', description: 'When it is to be reached.' }),
+    maxAgents: t.int({
+      description: 'How many workers the board’s lead may create. Those that are there stay when there are more.',
+    }),
+  }),
+});
+
 builder.queryFields((t) => ({
   board: t.prismaField({
     type: board,
     nullable: true,
     description: 'The board with this id.',
     args: { id: t.arg.id({ required: true, description: 'The board’s id.' }) },
-    resolve: (query, _root, { id }, { fleet, viewer }) =>
-      isId(id) ? fleet.database.prisma.board.findFirst({ ...query, where: { id, ...visibleBoards(viewer) } }) : null,
+    resolve: (query, _root, { id }, context) =>
+      isId(id) ? rowById(context, 'board', query, id, visibleBoards(context.viewer)) : null,
   }),
-  boards: t.prismaConnection(
+  boards: t.connection(
     {
       type: board,
-      cursor: 'id',
       description: 'The boards, oldest first.',
       args: { gatewayId: t.arg.id({ description: 'Only the boards on this gateway.' }) },
-      totalCount: (_root, { gatewayId }, { fleet, viewer }) =>
-        fleet.database.prisma.board.count({ where: { AND: [visibleBoards(viewer), onGateway(gatewayId)] } }),
-      resolve: (query, _root, { gatewayId, ...page }, { fleet, viewer }) =>
-        fleet.database.prisma.board.findMany({
-          ...withoutCursor(query),
-          where: { AND: [visibleBoards(viewer), onGateway(gatewayId), beyondCursor(page)] },
-          orderBy: { id: 'asc' },
-        }),
+      resolve: (_root, { gatewayId, ...page }, context, info) => {
+        const where = { AND: [visibleBoards(context.viewer), onGateway(gatewayId)] };
+        return pageOf(page, listOf(context, info, context.fleet.database.prisma.board, where));
+      },
     },
     boardConnection,
   ),
@@ -131,12 +158,28 @@ function onGateway(gatewayId: string | null | undefined) {
   return isId(gatewayId) ? { gatewayId } : { id: { in: [] } };
 }
 
-builder.mutationField('createBoard', (t) =>
-  t.field({
+builder.mutationFields((t) => ({
+  createBoard: t.field({
     type: board,
     description: 'Makes a board, and its lead when one is asked for.',
     args: { input: t.arg({ type: createBoardInput, required: true, description: 'The board.' }) },
     errors: resultUnion('CreateBoardResult', [ValidationError, NotFoundError, ConflictError]),
     resolve: (_root, { input }, { fleet, viewer }) => createBoard(fleet, viewer, input),
   }),
-);
+  updateBoard: t.field({
+    type: board,
+    description: 'Changes a board. Agents whose documents show what has changed get them anew.',
+    args: { input: t.arg({ type: updateBoardInput, required: true, description: 'What is to change.' }) },
+    errors: resultUnion('UpdateBoardResult', [ValidationError, NotFoundError, ConflictError]),
+    resolve: (_root, { input }, { fleet, viewer }) => updateBoard(fleet, viewer, input),
+  }),
+  deleteBoard: t.field({
+    type: deleted,
+    description:
+      'Deletes its agents and tasks too. It is gone at once for everybody; its agents leave their gateway one by one, and ' +
+      'can be followed by agentEvents.',
+    args: { id: t.arg.id({ required: true, description: 'The board’s id.' }) },
+    errors: resultUnion('DeleteBoardResult', [NotFoundError]),
+    resolve: (_root, { id }, { fleet, viewer }) => deleteBoard(fleet, viewer, id),
+  }),
+}));

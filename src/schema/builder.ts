@@ -5,12 +5,17 @@ import RelayPlugin from '@pothos/plugin-relay';
 import ScopeAuthPlugin from '@pothos/plugin-scope-auth';
 import SimpleObjectsPlugin from '@pothos/plugin-simple-objects';
 import { GraphQLError } from 'graphql';
+import { permits } from '../access/policy.ts';
 import type PrismaTypes from '../generated/pothos-types.ts';
 import { getDatamodel } from '../generated/pothos-types.ts';
 import type { Context } from './context.ts';
+import './loaded-columns.ts';
 
 export const DEFAULT_PAGE_SIZE = 50;
 export const LARGEST_PAGE = 100;
+
+/** For fields that ask a gateway, some of them several times: what one costs beside the objects that come of it. */
+export const READ_LIVE = { cost: 500 };
 
 /** The one place that knows Pothos's plugins and the shape of what they work with. */
 export const builder = new SchemaBuilder<{
@@ -27,12 +32,14 @@ export const builder = new SchemaBuilder<{
   };
 }>({
   // Errors first: it turns what the other plugins and the resolvers throw into members of result unions.
-  plugins: [ErrorsPlugin, ScopeAuthPlugin, PrismaPlugin, RelayPlugin, SimpleObjectsPlugin],
+  plugins: [ErrorsPlugin, ScopeAuthPlugin, 'loadedColumns', PrismaPlugin, RelayPlugin, SimpleObjectsPlugin],
   defaultFieldNullability: false,
   errors: { directResult: true },
   scopeAuth: {
+    // Otherwise a subscription would be accepted, and each of its events be an error.
+    authorizeOnSubscribe: true,
     authScopes: ({ viewer }) => ({
-      gatewayReader: viewer.kind === 'OPERATOR' || viewer.agentKind === 'GATEWAY_MAIN',
+      gatewayReader: permits(viewer, 'readGateway'),
     }),
     unauthorizedError: () => new GraphQLError('This token may not read this.', { extensions: { code: 'FORBIDDEN' } }),
   },

@@ -1,7 +1,11 @@
 import type { ObjectRef } from '@pothos/core';
-import { GraphQLError } from 'graphql';
+import type { GraphQLResolveInfo } from 'graphql';
+import type { Range, Slice } from '../events/pages.ts';
 import { isId } from '../fleet/validation.ts';
+import { readTogether, selectionOf } from './batch.ts';
 import { builder } from './builder.ts';
+import type { Context } from './context.ts';
+import type { List } from './page.ts';
 
 type Types = typeof builder.$inferSchemaTypes;
 
@@ -15,11 +19,8 @@ export function connectionObject<Shape>(name: string, type: ObjectRef<Types, Sha
       fields: (t) => ({
         totalCount: t.int({
           description: 'How many there are in all. Counted only when asked for.',
-          // The prisma plugin puts a function there for a root field and the number for a relation.
-          resolve: (page) => {
-            const { totalCount } = page as unknown as { totalCount: number | (() => Promise<number>) };
-            return typeof totalCount === 'function' ? totalCount() : totalCount;
-          },
+          // The pages of listOf and listOfEach have one; the relay plugin's type of a page does not know.
+          resolve: (page) => (page as unknown as { totalCount: number }).totalCount,
         }),
       }),
     },
@@ -27,37 +28,91 @@ export function connectionObject<Shape>(name: string, type: ObjectRef<Types, Sha
   );
 }
 
-interface CursorArguments {
-  after?: string | null | undefined;
-  before?: string | null | undefined;
+/** The cursors of lists by id. Their form is that of the prisma plugin, which clients may have kept. */
+export const ID_CURSORS = {
+  toCursor: ({ id }: { id: string }) => Buffer.from(`GPC:S:${id}`).toString('base64'),
+  fromCursor(cursor: string): string | null {
+    const id = /^GPC:S:(.*)$/.exec(Buffer.from(cursor, 'base64').toString())?.[1] ?? '';
+    return isId(id) ? id : null;
+  },
+};
+
+interface PartOfRows<Where> {
+  where: { AND: [Where, { id: Range<string> }] };
+  orderBy: { id: 'asc' | 'desc' };
+  take: number;
 }
 
-/**
- * The condition of a page in a list by id. Prisma's own cursors need the entry at the cursor: when it has left the list
- * since, they leave out the one behind it, and when its row is gone, all the rest.
- */
-export function beyondCursor({ after, before }: CursorArguments): { id?: { gt?: string; lt?: string } } {
-  const id = {
-    ...(after != null && { gt: idAt('after', after) }),
-    ...(before != null && { lt: idAt('before', before) }),
+/** A model of the Prisma client. */
+interface Rows<Where> {
+  findMany(args: PartOfRows<Where> & { select: { id: true } }): PromiseLike<{ id: string }[]>;
+  count(args: { where: Where }): PromiseLike<number>;
+}
+
+/** The rows that meet a condition, oldest first. */
+export function listOf<Where>(
+  context: Context,
+  info: GraphQLResolveInfo,
+  rows: Rows<Where>,
+  where: Where,
+): List<{ id: string }, string> {
+  return {
+    ...ID_CURSORS,
+    read: (slice) => rows.findMany({ ...partOf(where, slice), ...selectionOf(context, info, { id: true }, ENTRIES) }),
+    has: async (range) => (await rows.findMany({ ...partOf(where, anyOf(range)), select: { id: true } })).length > 0,
+    count: () => rows.count({ where }),
   };
-  return Object.keys(id).length > 0 ? { id } : {};
 }
 
-/** What is left of the plugin's query beside beyondCursor. */
-export function withoutCursor<Query extends { cursor?: unknown; skip?: unknown }>(query: Query) {
-  const { cursor: _cursor, skip: _skip, ...rest } = query;
-  return rest;
+/** A model of the Prisma client whose rows have lists of others. */
+interface Parents {
+  findMany(args: { where: { id: { in: string[] } }; select: Record<string, unknown> }): PromiseLike<unknown[]>;
 }
 
-/** The prisma plugin makes cursors of this form, and would give anything of it to the database. */
-function idAt(argument: string, cursor: string): string {
-  const id = /^GPC:S:(.*)$/.exec(Buffer.from(cursor, 'base64').toString())?.[1] ?? '';
-  if (isId(id)) return id;
-  throw new GraphQLError(`${argument} is not a cursor of this API.`, { extensions: { code: 'BAD_USER_INPUT' } });
+/** Of one parent, the rows of a relation that meet a condition, oldest first; read together with those of other parents. */
+export function listOfEach<Where>(
+  context: Context,
+  info: GraphQLResolveInfo,
+  { parents, id, relation }: { parents: Parents; id: string; relation: string },
+  where: Where,
+): List<{ id: string }, string> {
+  const select = async (ids: readonly string[], selected: Record<string, unknown>) =>
+    // What is selected is known here only by name.
+    (await parents.findMany({ where: { id: { in: [...ids] } }, select: { id: true, ...selected } })) as ({
+      id: string;
+      _count: Record<string, number>;
+    } & Record<string, { id: string }[]>)[];
+  const part = (ids: readonly string[], query: object) =>
+    select(ids, { [relation]: query }).then((rows) => new Map(rows.map((row) => [row.id, row[relation] ?? []])));
+  return {
+    ...ID_CURSORS,
+    async read(slice) {
+      const query = { ...partOf(where, slice), ...selectionOf(context, info, { id: true }, ENTRIES) };
+      return (await readTogether(context, info, 'page', id, (ids) => part(ids, query))) ?? [];
+    },
+    async has(range) {
+      const query = { ...partOf(where, anyOf(range)), select: { id: true } };
+      const found = await readTogether(context, info, Object.keys(range).join(), id, (ids) => part(ids, query));
+      return (found ?? []).length > 0;
+    },
+    async count() {
+      const counted = await readTogether(context, info, 'count', id, async (ids) => {
+        const rows = await select(ids, { _count: { select: { [relation]: { where } } } });
+        return new Map(rows.map((row) => [row.id, row._count[relation] ?? 0]));
+      });
+      return counted ?? 0;
+    },
+  };
 }
 
-/** For lists of a parent, whose cursors are left to Prisma. @throws GraphQLError when one is no cursor */
-export function checkCursors(args: CursorArguments): void {
-  beyondCursor(args);
+/** One row is enough to know that there are some. */
+export function anyOf<Key>(range: Range<Key>): Slice<Key> {
+  return { range, backwards: false, take: 1 };
 }
+
+function partOf<Where>(where: Where, { range, backwards, take }: Slice<string>): PartOfRows<Where> {
+  return { where: { AND: [where, { id: range }] }, orderBy: { id: backwards ? 'desc' : 'asc' }, take };
+}
+
+/** Where a connection has its entries. */
+const ENTRIES = [['nodes'], ['edges', 'node']];

@@ -109,3 +109,9 @@ function mutationOf(unionName: string): string {
   const name = unionName.replace(/Result$/, '');
   return name.charAt(0).toLowerCase() + name.slice(1);
 }
+
+/** What a mutation answers with that has deleted something. */
+export const deleted = builder.simpleObject('Deleted', {
+  description: 'Something that was deleted.',
+  fields: (t) => ({ id: t.id({ description: 'Its id.' }) }),
+});

@@ -1,15 +1,22 @@
 import { listedAgents, visibleBoards, visibleGateways } from '../access/visibility.ts';
+import { unmanagedAgents } from '../fleet/adoption.ts';
 import { ConflictError, GatewayFailure, NotFoundError, ValidationError } from '../fleet/errors.ts';
-import { checkGateway, createGateway, gatewaySessions } from '../fleet/gateways.ts';
+import { deleteGateway, updateGateway } from '../fleet/gateway-updates.ts';
+import { checkGateway, createGateway, type GatewaySession, gatewaySessions } from '../fleet/gateways.ts';
 import { isId } from '../fleet/validation.ts';
+import { activityConnection, activityOfOne } from './activity.ts';
 import { agent, agentConnection, agentFilter, agentsMatching } from './agent.ts';
-import { boardConnection } from './board.ts';
-import { builder } from './builder.ts';
-import { beyondCursor, checkCursors, connectionObject, withoutCursor } from './connection.ts';
-import { resultUnion } from './errors.ts';
+import { agentById } from './agent-by-id.ts';
+import { readTogether, selectionOf } from './batch.ts';
+import { board, boardConnection } from './board.ts';
+import { builder, READ_LIVE } from './builder.ts';
+import { rowById } from './by-id.ts';
+import { connectionObject, listOf, listOfEach } from './connection.ts';
+import { deleted, resultUnion } from './errors.ts';
 import { node } from './node.ts';
+import { pageOf } from './page.ts';
 
-const connectionState = builder.enumType('GatewayConnectionState', {
+export const connectionState = builder.enumType('GatewayConnectionState', {
   description: 'How the connection to a gateway stands.',
   values: {
     UNKNOWN: { description: 'Never tried yet.' },
@@ -27,6 +34,7 @@ const CONNECTION_COLUMNS = {
   serverVersion: true,
   protocolVersion: true,
   connectedAt: true,
+  connectionStateSince: true,
   connectionError: true,
   connectionHint: true,
   nextAttemptAt: true,
@@ -39,6 +47,11 @@ const gatewayConnectionInfo = builder.prismaObject('Gateway', {
   select: CONNECTION_COLUMNS,
   fields: (t) => ({
     state: t.expose('connectionState', { type: connectionState, description: 'How it stands.' }),
+    since: t.expose('connectionStateSince', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it stands so; null when it was never tried.',
+    }),
     serverVersion: t.exposeString('serverVersion', {
       nullable: true,
       description: 'The gateway’s version, for example 2026.9.6.',
@@ -69,21 +82,31 @@ const gatewayConnectionInfo = builder.prismaObject('Gateway', {
   }),
 });
 
-const gatewaySession = builder.simpleObject('GatewaySession', {
+const gatewaySession = builder.objectRef<GatewaySession>('GatewaySession').implement({
   description: 'A session of an agent at its gateway.',
   fields: (t) => ({
-    key: t.string({ description: 'The gateway’s key, for example agent:mc-…:main' }),
-    label: t.string({ nullable: true, description: 'The session’s name at the gateway.' }),
+    key: t.exposeString('key', { description: 'The gateway’s key, for example agent:mc-…:main' }),
+    label: t.exposeString('label', { nullable: true, description: 'The session’s name at the gateway.' }),
     agent: t.field({
       type: agent,
       nullable: true,
       description: 'Whose it is; null for an agent that is not managed here.',
+      resolve: ({ agentId }, _args, context, info) => (agentId === null ? null : agentById(context, info, agentId)),
     }),
-    updatedAt: t.field({ type: 'DateTime', nullable: true, description: 'When it last changed.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', nullable: true, description: 'When it last changed.' }),
   }),
 });
 
-const gateway = builder.prismaObject('Gateway', {
+const unmanagedAgent = builder.simpleObject('UnmanagedAgent', {
+  description: 'An agent of a gateway that is not managed here; adoptAgent takes it under management.',
+  fields: (t) => ({
+    openclawAgentId: t.string({ description: 'The agent’s id on the gateway.' }),
+    name: t.string({ nullable: true, description: 'Its name there.' }),
+    workspacePath: t.string({ nullable: true, description: 'Its folder on the gateway’s machine.' }),
+  }),
+});
+
+export const gateway = builder.prismaObject('Gateway', {
   description: 'One OpenClaw gateway: the server that hosts agents, one per machine.',
   interfaces: [node],
   authScopes: { gatewayReader: true },
@@ -107,39 +130,41 @@ const gateway = builder.prismaObject('Gateway', {
       description: 'Whether the certificate of this gateway is not checked.',
     }),
     connection: t.variant(gatewayConnectionInfo, { description: 'The connection to it, as it was last seen.' }),
-    mainAgent: t.prismaField({
+    mainAgent: t.field({
       type: agent,
       nullable: true,
       description: 'The gateway’s own agent, which runs gateway-level operations.',
-      resolve: (query, { id }, _args, { fleet }) =>
-        fleet.database.prisma.agent.findFirst({
-          ...query,
-          where: { gatewayId: id, kind: 'GATEWAY_MAIN', deletionRequestedAt: null },
-        }),
+      resolve({ id }, _args, context, info) {
+        const selection = selectionOf(context, info, { id: true, gatewayId: true });
+        return readTogether(context, info, 'main', id, async (ids) => {
+          const mains = await context.fleet.database.prisma.agent.findMany({
+            ...selection,
+            where: { gatewayId: { in: [...ids] }, kind: 'GATEWAY_MAIN', deletionRequestedAt: null },
+          });
+          return new Map(mains.map((main) => [main.gatewayId, main]));
+        });
+      },
     }),
-    boards: t.relatedConnection(
-      'boards',
+    boards: t.connection(
       {
-        cursor: 'id',
-        totalCount: true,
+        type: board,
         description: 'The boards whose agents run on it, oldest first.',
-        query: (page, { viewer }) => {
-          checkCursors(page);
-          return { where: visibleBoards(viewer), orderBy: { id: 'asc' } };
+        resolve: ({ id }, page, context, info) => {
+          const of = { parents: context.fleet.database.prisma.gateway, id, relation: 'boards' };
+          return pageOf(page, listOfEach(context, info, of, visibleBoards(context.viewer)));
         },
       },
       boardConnection,
     ),
-    agents: t.relatedConnection(
-      'agents',
+    agents: t.connection(
       {
-        cursor: 'id',
-        totalCount: true,
+        type: agent,
         description: 'The agents on it that are managed here, oldest first.',
         args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
-        query: ({ filter, ...page }, { viewer }) => {
-          checkCursors(page);
-          return { where: { AND: [listedAgents(viewer), agentsMatching(filter)] }, orderBy: { id: 'asc' } };
+        resolve: ({ id }, { filter, ...page }, context, info) => {
+          const of = { parents: context.fleet.database.prisma.gateway, id, relation: 'agents' };
+          const where = { AND: [listedAgents(context.viewer), agentsMatching(filter)] };
+          return pageOf(page, listOfEach(context, info, of, where));
         },
       },
       agentConnection,
@@ -147,7 +172,20 @@ const gateway = builder.prismaObject('Gateway', {
     sessions: t.field({
       type: [gatewaySession],
       description: 'Read live from the gateway.',
+      extensions: READ_LIVE,
       resolve: async ({ id }, _args, { fleet, viewer }) => gatewaySessions(fleet, viewer, id),
+    }),
+    unmanagedAgents: t.field({
+      type: [unmanagedAgent],
+      description: 'Agents that exist on the gateway and that this server does not manage, read live.',
+      extensions: READ_LIVE,
+      resolve: ({ id }, _args, { fleet, viewer }) => unmanagedAgents(fleet, viewer, id),
+    }),
+    activity: t.field({
+      type: activityConnection,
+      description: 'What was done to it and to its boards, and by whom, oldest first.',
+      args: t.arg.connectionArgs(),
+      resolve: ({ id }, args, context, info) => pageOf(args, activityOfOne(context, info, { gatewayId: id })),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it last changed.' }),
@@ -175,30 +213,42 @@ const createGatewayInput = builder.inputType('CreateGatewayInput', {
   }),
 });
 
+const updateGatewayInput = builder.inputType('UpdateGatewayInput', {
+  description: 'What is to change of a gateway; what is left out stays.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'The gateway’s id.' }),
+    name: t.string({ description: 'Unique in the organization, regardless of case. 1 to 80 characters.' }),
+    url: t.string({
+      description:
+        'ws:// or wss://, without credentials. To another host a stored token goes only when it is given anew. The ' +
+        'agents are provisioned again there.',
+    }),
+    token: t.string({ description: 'null removes the stored token; leaving it out keeps it.' }),
+    workspaceRoot: t.string({
+      description: 'The agents get new workspaces there; what they wrote stays in the old ones.',
+    }),
+    tlsFingerprint: t.string({ description: 'SHA-256 of the only certificate to accept; null accepts trusted ones.' }),
+    allowInsecureTls: t.boolean({ description: 'Do not check the certificate of this gateway.' }),
+  }),
+});
+
 builder.queryFields((t) => ({
   gateway: t.prismaField({
     type: gateway,
     nullable: true,
     description: 'The gateway with this id.',
     args: { id: t.arg.id({ required: true, description: 'The gateway’s id.' }) },
-    resolve: (query, _root, { id }, { fleet, viewer }) =>
-      isId(id)
-        ? fleet.database.prisma.gateway.findFirst({ ...query, where: { id, ...visibleGateways(viewer) } })
-        : null,
+    resolve: (query, _root, { id }, context) =>
+      isId(id) ? rowById(context, 'gateway', query, id, visibleGateways(context.viewer)) : null,
   }),
-  gateways: t.prismaConnection(
+  gateways: t.connection(
     {
       type: gateway,
-      cursor: 'id',
       description: 'The gateways, oldest first.',
-      totalCount: (_root, _args, { fleet, viewer }) =>
-        fleet.database.prisma.gateway.count({ where: visibleGateways(viewer) }),
-      resolve: (query, _root, page, { fleet, viewer }) =>
-        fleet.database.prisma.gateway.findMany({
-          ...withoutCursor(query),
-          where: { AND: [visibleGateways(viewer), beyondCursor(page)] },
-          orderBy: { id: 'asc' },
-        }),
+      resolve: (_root, page, context, info) => {
+        const { gateway } = context.fleet.database.prisma;
+        return pageOf(page, listOf(context, info, gateway, visibleGateways(context.viewer)));
+      },
     },
     gatewayConnection,
   ),
@@ -212,9 +262,32 @@ builder.mutationFields((t) => ({
     errors: resultUnion('CreateGatewayResult', [ValidationError, ConflictError]),
     resolve: (_root, { input }, { fleet, viewer }) => createGateway(fleet, viewer, input),
   }),
+  updateGateway: t.field({
+    type: gateway,
+    description:
+      'Changes a gateway. With another URL, token or certificate it is connected to afresh, and what failed there is ' +
+      'tried again; with another URL or workspace root its agents are provisioned again.',
+    args: { input: t.arg({ type: updateGatewayInput, required: true, description: 'What is to change.' }) },
+    errors: resultUnion('UpdateGatewayResult', [ValidationError, NotFoundError, ConflictError]),
+    resolve: (_root, { input }, { fleet, viewer }) => updateGateway(fleet, viewer, input),
+  }),
+  deleteGateway: t.field({
+    type: deleted,
+    description:
+      'Refused with a conflict while it still has boards, unless force is true: then all of its agents and boards go ' +
+      'too. It is gone at once for everybody; its agents leave it one by one, and can be followed by agentEvents. What ' +
+      'cannot be reached for a day is left on it.',
+    args: {
+      id: t.arg.id({ required: true, description: 'The gateway’s id.' }),
+      force: t.arg.boolean({ description: 'Delete its boards and their agents too.' }),
+    },
+    errors: resultUnion('DeleteGatewayResult', [NotFoundError, ConflictError]),
+    resolve: (_root, { id, force }, { fleet, viewer }) => deleteGateway(fleet, viewer, id, force ?? false),
+  }),
   checkGateway: t.field({
     type: gateway,
-    description: 'Connects afresh now and answers with what came of it.',
+    description:
+      'Connects afresh now and answers with what came of it. When the gateway answers, what has failed there is tried again.',
     args: { id: t.arg.id({ required: true, description: 'The gateway’s id.' }) },
     errors: resultUnion('CheckGatewayResult', [NotFoundError, GatewayFailure]),
     resolve: (_root, { id }, { fleet, viewer }) => checkGateway(fleet, viewer, id),

@@ -71,6 +71,7 @@ export const PROVISIONING_COLUMNS = {
   attempts: true,
   nextAttemptAt: true,
   lastError: true,
+  failingSince: true,
   provisioningHint: true,
   provisioningStartedAt: true,
   provisioningFinishedAt: true,
@@ -91,8 +92,9 @@ export const provisioning = builder.objectRef<ProvisioningRow>('Provisioning').i
     nextAttemptAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When it is tried again by itself; null unless it is RETRYING.',
-      resolve: (row) => (row.provisioningPhase === 'RETRYING' ? row.nextAttemptAt : null),
+      description: 'When it is tried again by itself; null unless it has failed in a way that may pass.',
+      resolve: (row) =>
+        row.provisioningPhase === 'RETRYING' || row.provisioningPhase === 'FAILED' ? row.nextAttemptAt : null,
     }),
     lastError: t.field({
       type: gatewayError,
@@ -100,6 +102,11 @@ export const provisioning = builder.objectRef<ProvisioningRow>('Provisioning').i
       description: 'Why the latest attempt failed; null when it did not.',
       // Only provisioning writes this column, in this form. Not as an Error: GraphQL would take that for thrown.
       resolve: ({ lastError }) => lastError as GatewayFailure | null,
+    }),
+    failingSince: t.expose('failingSince', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when every attempt has failed; null when the latest one did not.',
     }),
     hint: t.exposeString('provisioningHint', {
       nullable: true,

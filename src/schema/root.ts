@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
+import { permits } from '../access/policy.ts';
 import type { Viewer } from '../access/viewer.ts';
-import { visibleAgents, visibleBoards, visibleGateways, visibleTasks } from '../access/visibility.ts';
+import { visibleAgents, visibleApiTokens, visibleBoards, visibleGateways, visibleTasks } from '../access/visibility.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { isId } from '../fleet/validation.ts';
 import { builder, LARGEST_PAGE } from './builder.ts';
@@ -12,12 +13,16 @@ type Found = { id: string; __typename: string };
 async function findNodes(fleet: Fleet, viewer: Viewer, ids: readonly string[]): Promise<Map<string, Found>> {
   const { prisma } = fleet.database;
   const id = { in: ids.filter(isId) };
-  const [organizations, gateways, boards, agents, tasks] = await Promise.all([
+  const [organizations, gateways, boards, agents, tasks, syncs, apiTokens] = await Promise.all([
     prisma.organization.findMany({ where: { id, AND: { id: viewer.organizationId } } }),
     prisma.gateway.findMany({ where: { id, AND: visibleGateways(viewer) } }),
     prisma.board.findMany({ where: { id, AND: visibleBoards(viewer) } }),
     prisma.agent.findMany({ where: { id, AND: visibleAgents(viewer) } }),
     prisma.task.findMany({ where: { id, AND: visibleTasks(viewer) } }),
+    permits(viewer, 'readGateway')
+      ? prisma.templateSync.findMany({ where: { id, gateway: visibleGateways(viewer) } })
+      : [],
+    viewer.kind === 'OPERATOR' ? prisma.apiToken.findMany({ where: { id, AND: visibleApiTokens(viewer) } }) : [],
   ]);
   const typed = (__typename: string, rows: { id: string }[]) => rows.map((row) => ({ ...row, __typename }));
   const found: Found[] = [
@@ -26,6 +31,8 @@ async function findNodes(fleet: Fleet, viewer: Viewer, ids: readonly string[]): 
     ...typed('Board', boards),
     ...typed('Agent', agents),
     ...typed('Task', tasks),
+    ...typed('TemplateSync', syncs),
+    ...typed('ApiToken', apiTokens),
   ];
   return new Map(found.map((entry) => [entry.id, entry]));
 }

@@ -1,11 +1,12 @@
 import { visibleTasks } from '../access/visibility.ts';
 import { ConflictError, NotFoundError, ValidationError } from '../fleet/errors.ts';
-import { createTask, updateTask } from '../fleet/tasks.ts';
+import { createTask, deleteTask, updateTask } from '../fleet/tasks.ts';
 import { isId } from '../fleet/validation.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { builder } from './builder.ts';
+import { rowById } from './by-id.ts';
 import { connectionObject } from './connection.ts';
-import { resultUnion } from './errors.ts';
+import { deleted, resultUnion } from './errors.ts';
 import { node } from './node.ts';
 
 const taskStatus = builder.enumType('TaskStatus', {
@@ -18,7 +19,7 @@ const taskStatus = builder.enumType('TaskStatus', {
   },
 });
 
-const task = builder.prismaObject('Task', {
+export const task = builder.prismaObject('Task', {
   description: 'Something to be done by an agent of a board.',
   interfaces: [node],
   select: { id: true },
@@ -78,8 +79,8 @@ builder.queryField('task', (t) =>
     nullable: true,
     description: 'The task with this id.',
     args: { id: t.arg.id({ required: true, description: 'The task’s id.' }) },
-    resolve: (query, _root, { id }, { fleet, viewer }) =>
-      isId(id) ? fleet.database.prisma.task.findFirst({ ...query, where: { id, ...visibleTasks(viewer) } }) : null,
+    resolve: (query, _root, { id }, context) =>
+      isId(id) ? rowById(context, 'task', query, id, visibleTasks(context.viewer)) : null,
   }),
 );
 
@@ -97,5 +98,12 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: updateTaskInput, required: true, description: 'The changes.' }) },
     errors: resultUnion('UpdateTaskResult', [ValidationError, NotFoundError, ConflictError]),
     resolve: (_root, { input }, { fleet, viewer }) => updateTask(fleet, viewer, input),
+  }),
+  deleteTask: t.field({
+    type: deleted,
+    description: 'Deletes a task. An agent that works on it has no current task then.',
+    args: { id: t.arg.id({ required: true, description: 'The task’s id.' }) },
+    errors: resultUnion('DeleteTaskResult', [NotFoundError]),
+    resolve: (_root, { id }, { fleet, viewer }) => deleteTask(fleet, viewer, id),
   }),
 }));

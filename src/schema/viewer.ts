@@ -1,30 +1,15 @@
 import type { Viewer } from '../access/viewer.ts';
+import { actor, actorKind } from './actor.ts';
 import { agent } from './agent.ts';
 import { builder } from './builder.ts';
 import { organization } from './organization.ts';
-
-const role = builder.enumType('Role', {
-  description: 'What an operator may do; each role includes the ones below it.',
-  values: {
-    OWNER: { description: 'Everything, other owners’ tokens included.' },
-    ADMIN: { description: 'Everything but owners’ tokens.' },
-    MEMBER: { description: 'Reads everything; tasks, messages, waking, pausing and resuming agents.' },
-    VIEWER: { description: 'Reads everything.' },
-  },
-});
-
-const actorKind = builder.enumType('ActorKind', {
-  description: 'What kind of caller a token belongs to.',
-  values: {
-    OPERATOR: { description: 'A person, or a program that acts for one.' },
-    AGENT: { description: 'An agent that calls with its own token.' },
-  },
-});
+import { role } from './role.ts';
 
 const viewer = builder.objectRef<Viewer>('Viewer').implement({
   description: 'Who is asking.',
   fields: (t) => ({
     kind: t.expose('kind', { type: actorKind, description: 'Operator or agent.' }),
+    actor: t.expose('actor', { type: actor, description: 'How what this token does is kept.' }),
     organization: t.prismaField({
       type: organization,
       description: 'The organization that the token belongs to.',

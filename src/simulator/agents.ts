@@ -24,6 +24,8 @@ export class Agents {
   readonly #gateway: Gateway;
   readonly #deletes = new Serial();
   readonly #createdAt = new Map<string, number>();
+  /** Their databases stay locked until agents.create gives the id back. */
+  readonly #deleted = new Set<string>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -44,6 +46,11 @@ export class Agents {
   /** @throws Refusal `agent "x" not found`, also in the moments after agents.create */
   require(id: string): void {
     if (!this.has(id)) throw invalid(`agent "${id}" not found`);
+  }
+
+  /** Whether an agent of that id was deleted and not made anew by agents.create. */
+  isDeleted(id: string): boolean {
+    return this.#deleted.has(id);
   }
 
   workspace(id: string): string {
@@ -110,6 +117,7 @@ export class Agents {
       return mergePatch(source, { agents: { ownership: 'explicit', entries: { [id]: added } } }) as Dict;
     });
     this.#createdAt.set(id, Date.now());
+    this.#deleted.delete(id);
     await seed(resolve(workspace.replace(/^~(?=\/|$)/, homedir())));
     setTimeout(() => config.apply(), settings.delays.becomeVisible);
     return { ok: true, agentId: id, name, workspace, ...(model ? { model } : {}) };
@@ -156,6 +164,7 @@ export class Agents {
       runs.abortAgent(agentId);
       sessions.forgetAgent(agentId);
       this.#createdAt.delete(agentId);
+      this.#deleted.add(agentId);
       const removed = params.deleteFiles === false ? [] : await this.#trash(workspace);
       return { ok: true, agentId, removedBindings: 0, removed, failed: [] };
     });

@@ -92,6 +92,12 @@ export class Config {
       this.#save();
       await pause(this.#gateway.settings.delays.applyConfig);
       this.apply();
+      if (this.#gateway.agents.ids().some((id) => this.#gateway.agents.isDeleted(id))) {
+        this.#gateway.restartItself();
+        throw unavailable(
+          'config.patch persisted and updated the active Gateway, but a recovery restart is required; wait for the Gateway to restart, then run config.get to confirm the active revision',
+        );
+      }
       return {
         ok: true,
         path: this.path,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import type { Fault } from './faults.ts';
 import type { Audience } from './gateway.ts';
-import { type Admission, admit, closeCodeOf, starting } from './handshake.ts';
+import { type Admission, admit, closeCodeOf, closeReasonOf, starting } from './handshake.ts';
 import { helloOk } from './hello.ts';
 import { findMethod, METHODS } from './methods.ts';
 import type { Server } from './server.ts';
@@ -31,13 +31,15 @@ export class Connection {
   readonly #server: Server;
   readonly #socket: WebSocket;
   readonly #nonce = randomUUID();
+  readonly #remoteIp: string | null;
   readonly #deadline: NodeJS.Timeout;
   #admission: Admission | undefined;
   #seq = 0;
   #subscribed = false;
 
-  constructor(server: Server, socket: WebSocket) {
+  constructor(server: Server, socket: WebSocket, remoteIp: string | null) {
     this.#server = server;
+    this.#remoteIp = remoteIp;
     this.#socket = socket;
     this.#deadline = setTimeout(() => this.close(1000, ''), CONNECT_WITHIN_MS);
     this.#deadline.unref();
@@ -58,6 +60,11 @@ export class Connection {
     if (audience === 'admins' && !scopes.includes('operator.admin') && !scopes.includes('operator.pairing')) return;
     this.#seq += 1;
     this.#socket.send(eventFrame(event, payload, this.#seq));
+  }
+
+  /** The device that was let in, if the client has one. */
+  get deviceId(): string | undefined {
+    return this.#admission?.deviceId;
   }
 
   close(code: number, reason: string): void {
@@ -84,27 +91,27 @@ export class Connection {
 
   async #connect(request: RequestFrame): Promise<void> {
     const { gateway, faults, wrongTokens } = this.#server;
-    this.#server.note(request);
+    this.#server.note(request, this.id);
     clearTimeout(this.#deadline);
     const fault = faults.strike('connect', request.params);
     try {
       if (fault && !(await this.#survive(fault))) return;
       if (this.#server.starting) throw starting();
-      const admission = admit(gateway, request.params, this.#nonce, wrongTokens);
+      const caller = { nonce: this.#nonce, remoteIp: this.#remoteIp, wrongTokens };
+      const admission = admit(gateway, request.params, caller);
       this.#admission = admission;
       this.#send(answerFrame(request.id, helloOk(gateway, admission, this.id, Object.keys(METHODS))));
       this.tell('health', health(gateway), 'operators');
     } catch (error) {
       const refusal = asRefusal(error);
       this.#send(errorFrame(request.id, refusal.shape));
-      const code = closeCodeOf(refusal);
-      this.close(code, code === 1013 ? 'gateway starting' : refusal.message);
+      this.close(closeCodeOf(refusal), closeReasonOf(refusal));
     }
   }
 
   async #serve(request: RequestFrame, admission: Admission): Promise<void> {
     const { faults, inFlight } = this.#server;
-    this.#server.note(request);
+    const logged = this.#server.note(request, this.id);
     const fault = faults.strike(request.method, request.params);
     try {
       inFlight.enter();
@@ -114,13 +121,14 @@ export class Connection {
     }
     try {
       if (fault && !(await this.#survive(fault))) return;
-      const answer = await this.#perform(request, admission);
+      const answer = fault?.kind === 'answer' ? fault.payload : await this.#perform(request, admission);
       if (fault?.kind === 'perform-then-drop') return this.break();
       if (fault?.kind === 'perform-then-refuse') throw new Refusal(fault.error);
       this.#send(answerFrame(request.id, answer));
     } catch (error) {
       this.#send(errorFrame(request.id, asRefusal(error).shape));
     } finally {
+      logged.endedAt = Date.now();
       inFlight.leave();
     }
   }

@@ -1,24 +1,45 @@
-import { createHash, createPublicKey, randomBytes, randomUUID, verify } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { DeviceClaim } from './device-proof.ts';
 import type { Gateway } from './gateway.ts';
 import { checkParams, text } from './params.ts';
-import { type Dict, invalid, isDict, Refusal } from './wire.ts';
+import { type Dict, invalid, Refusal } from './wire.ts';
 
-export interface DeviceClaim {
-  id: string;
-  publicKey: string;
-  role: string;
-  scopes: string[];
-}
-
-interface Pairing extends DeviceClaim {
+interface Pairing {
+  claim: DeviceClaim;
   requestId: string;
+  isRepair: boolean;
   ts: number;
+  askedAtMs: number;
 }
 
-interface Paired extends DeviceClaim {
+interface Paired {
+  claim: DeviceClaim;
   token: string;
+  createdAtMs: number;
   approvedAtMs: number;
+  rotatedAtMs?: number;
+  revokedAtMs?: number;
 }
+
+type PairingReason = 'not-paired' | 'role-upgrade' | 'scope-upgrade';
+
+const PAIRING: Record<PairingReason, { requirement: string; remediationHint: string }> = {
+  'not-paired': {
+    requirement: 'device is not approved yet',
+    remediationHint: 'Approve this device from the pending pairing requests.',
+  },
+  'role-upgrade': {
+    requirement: 'device is asking for a higher role than currently approved',
+    remediationHint: 'Review the requested role upgrade, then approve the pending request.',
+  },
+  'scope-upgrade': {
+    requirement: 'device is asking for more scopes than currently approved',
+    remediationHint: 'Review the requested scopes, then approve the pending upgrade.',
+  },
+};
+
+/** A request lapses this long after it was last made. */
+const PENDING_MS = 5 * 60_000;
 
 /** Devices (key pairs of clients) that asked to be let in from another host, and those an operator approved. */
 export class Devices {
@@ -31,131 +52,188 @@ export class Devices {
   }
 
   pending(): { requestId: string; deviceId: string; scopes: string[] }[] {
-    return [...this.#pending.values()].map(({ requestId, id, scopes }) => ({ requestId, deviceId: id, scopes }));
+    return this.#waiting().map(({ requestId, claim: { id, scopes } }) => ({ requestId, deviceId: id, scopes }));
   }
 
-  find(deviceId: string): { token: string; scopes: string[] } | undefined {
-    return this.#paired.get(deviceId);
-  }
-
-  /** Notes that an unknown device asks; asked again, it keeps its request id. */
-  ask(claim: DeviceClaim): Refusal {
-    const known = [...this.#pending.values()].find((pairing) => pairing.id === claim.id);
-    const pairing = known ?? { ...claim, requestId: randomUUID(), ts: Date.now() };
-    if (!known) {
-      this.#pending.set(pairing.requestId, pairing);
-      this.#gateway.broadcast('device.pair.requested', shown(pairing), 'admins');
+  /**
+   * The token of a device that comes with the shared token; undefined when it has none. From loopback a revoked one is replaced
+   * without asking anybody. @throws Refusal when somebody has to approve it first
+   */
+  tokenFor(claim: DeviceClaim): string | undefined {
+    const paired = this.#paired.get(claim.id);
+    if (claim.remoteIp === null) {
+      if (paired?.revokedAtMs) this.#renew(paired);
+      return paired?.token;
     }
-    return new Refusal({
-      code: 'NOT_PAIRED',
-      message: `device pairing required (requestId: ${pairing.requestId})`,
-      details: {
-        code: 'PAIRING_REQUIRED',
-        reason: 'not-paired',
-        requestId: pairing.requestId,
-        remediationHint: 'Approve this device on the gateway, then reconnect.',
-        deviceId: claim.id,
-        requestedRole: claim.role,
-        requestedScopes: claim.scopes,
-      },
-      retryable: false,
-    });
+    if (!paired) throw this.#ask(claim, 'not-paired');
+    if (paired.revokedAtMs) throw this.#ask(claim, 'role-upgrade', paired);
+    if (!covers(paired.claim, claim)) throw this.#ask(claim, 'scope-upgrade', paired);
+    return paired.token;
   }
 
-  /** Approves a request, or the oldest that waits. Returns the device's token. */
-  approve(requestId = [...this.#pending.keys()][0]): string {
-    const pairing = requestId === undefined ? undefined : this.#pending.get(requestId);
-    if (!pairing) throw invalid('unknown requestId');
-    this.#pending.delete(pairing.requestId);
-    const token = randomBytes(32).toString('base64url');
-    this.#paired.set(pairing.id, { ...pairing, token, approvedAtMs: Date.now() });
+  /** Whether this is the device's token: `scopes` when it is, and the device asks for more than it was approved for. */
+  check(claim: DeviceClaim, token: string): boolean | 'scopes' {
+    const paired = this.#paired.get(claim.id);
+    if (!paired || paired.revokedAtMs || paired.token !== token) return false;
+    return covers(paired.claim, claim) || 'scopes';
+  }
+
+  /** Approves a request, or the oldest that waits. */
+  approve(requestId = this.#waiting()[0]?.requestId): Dict {
+    const pairing = this.#take(requestId);
+    const { claim } = pairing;
+    const before = this.#paired.get(claim.id);
+    const now = Date.now();
+    const paired: Paired = { claim, token: newToken(), createdAtMs: before?.createdAtMs ?? now, approvedAtMs: now };
+    if (before) paired.rotatedAtMs = now;
+    this.#paired.set(claim.id, paired);
     this.#resolved(pairing, 'approved');
-    return token;
+    return { requestId: pairing.requestId, device: shownPaired(paired) };
   }
 
   listMethod(params: Dict): Dict {
     checkParams('device.pair.list', params, {});
-    const paired = [...this.#paired.values()].map(({ token: _, ...device }) => ({ ...shown(device), ...device }));
-    return { pending: [...this.#pending.values()].map(shown), paired };
+    const paired = [...this.#paired.values()].map((device) => ({
+      ...shownPaired(device),
+      connected: this.#gateway.isConnected(device.claim.id),
+    }));
+    return { pending: this.#waiting().map(shownPairing), paired };
   }
 
   approveMethod(params: Dict): Dict {
     checkParams('device.pair.approve', params, { required: ['requestId'] });
-    const requestId = text('device.pair.approve', params, 'requestId');
-    const pairing = this.#pending.get(requestId);
-    this.approve(requestId);
-    return { requestId, device: pairing ? shown(pairing) : {} };
+    return this.approve(text('device.pair.approve', params, 'requestId'));
   }
 
   rejectMethod(params: Dict): Dict {
     checkParams('device.pair.reject', params, { required: ['requestId'] });
-    const requestId = text('device.pair.reject', params, 'requestId');
-    const pairing = this.#pending.get(requestId);
-    if (!pairing) throw invalid('unknown requestId');
-    this.#pending.delete(requestId);
+    const pairing = this.#take(text('device.pair.reject', params, 'requestId'));
     this.#resolved(pairing, 'rejected');
-    return { requestId, deviceId: pairing.id };
+    return { requestId: pairing.requestId, deviceId: pairing.claim.id };
   }
 
   removeMethod(params: Dict): Dict {
     checkParams('device.pair.remove', params, { required: ['deviceId'] });
     const deviceId = text('device.pair.remove', params, 'deviceId');
     if (!this.#paired.delete(deviceId)) throw invalid('unknown deviceId');
+    this.#gateway.dismiss(deviceId);
     return { deviceId };
   }
 
+  revokeMethod(params: Dict): Dict {
+    checkParams('device.token.revoke', params, { required: ['deviceId', 'role'] });
+    const deviceId = text('device.token.revoke', params, 'deviceId');
+    const role = text('device.token.revoke', params, 'role');
+    return { deviceId, role, revokedAtMs: this.revoke(deviceId) };
+  }
+
+  /** Makes a device's token useless; it has to be approved again. Returns when. */
+  revoke(deviceId: string): number {
+    const paired = this.#paired.get(deviceId);
+    if (!paired) throw invalid('device token revocation denied');
+    paired.revokedAtMs = Date.now();
+    this.#gateway.dismiss(deviceId);
+    return paired.revokedAtMs;
+  }
+
+  rotateMethod(params: Dict): Dict {
+    checkParams('device.token.rotate', params, { required: ['deviceId', 'role'] });
+    const deviceId = text('device.token.rotate', params, 'deviceId');
+    const paired = this.#paired.get(deviceId);
+    if (!paired) throw invalid('device token rotation denied');
+    this.#renew(paired);
+    this.#gateway.dismiss(deviceId);
+    const { claim, rotatedAtMs } = paired;
+    return {
+      deviceId,
+      role: claim.role,
+      scopes: tokenScopes(claim),
+      rotatedAtMs,
+      tokenDelivery: 'withheld-cross-device',
+    };
+  }
+
+  /** Notes that a device asks; asked again, it keeps its request id. */
+  #ask(claim: DeviceClaim, reason: PairingReason, paired?: Paired): Refusal {
+    const known = this.#waiting().find((pairing) => pairing.claim.id === claim.id);
+    const now = Date.now();
+    const isRepair = paired !== undefined;
+    const pairing: Pairing = known ?? { claim, requestId: randomUUID(), isRepair, ts: now, askedAtMs: now };
+    pairing.askedAtMs = now;
+    if (!known) {
+      this.#pending.set(pairing.requestId, pairing);
+      this.#gateway.broadcast('device.pair.requested', shownPairing(pairing), 'admins');
+    }
+    const { requirement, remediationHint } = PAIRING[reason];
+    return new Refusal({
+      code: 'NOT_PAIRED',
+      message: `pairing required: ${requirement}`,
+      details: {
+        code: 'PAIRING_REQUIRED',
+        reason,
+        requestId: pairing.requestId,
+        remediationHint,
+        deviceId: claim.id,
+        requestedRole: claim.role,
+        requestedScopes: claim.scopes,
+        ...(paired ? { approvedRoles: [paired.claim.role], approvedScopes: paired.claim.scopes } : {}),
+      },
+    });
+  }
+
+  #waiting(): Pairing[] {
+    const since = Date.now() - PENDING_MS;
+    for (const [requestId, pairing] of this.#pending) if (pairing.askedAtMs < since) this.#pending.delete(requestId);
+    return [...this.#pending.values()];
+  }
+
+  #take(requestId: string | undefined): Pairing {
+    const pairing = this.#waiting().find((each) => each.requestId === requestId);
+    if (!pairing) throw invalid('unknown requestId');
+    this.#pending.delete(pairing.requestId);
+    return pairing;
+  }
+
+  #renew(paired: Paired): void {
+    paired.token = newToken();
+    paired.rotatedAtMs = Date.now();
+    delete paired.revokedAtMs;
+  }
+
   #resolved(pairing: Pairing, decision: string): void {
-    const payload = { requestId: pairing.requestId, deviceId: pairing.id, decision, ts: Date.now() };
+    const payload = { requestId: pairing.requestId, deviceId: pairing.claim.id, decision, ts: Date.now() };
     this.#gateway.broadcast('device.pair.resolved', payload, 'admins');
   }
 }
 
-function shown(device: DeviceClaim & { requestId?: string; ts?: number }): Dict {
-  const { id, publicKey, role, scopes, requestId, ts } = device;
-  return { ...(requestId ? { requestId, ts } : {}), deviceId: id, publicKey, role, roles: [role], scopes };
+function newToken(): string {
+  return randomBytes(32).toString('base64url');
 }
 
-/**
- * The device of a connect request, with its signature checked: Ed25519 over
- * `v3|device id|client id|mode|role|scopes|signed at|token|nonce|platform|device family`,
- * where the device id is the SHA-256 of the raw public key.
- */
-export function readDevice(params: Dict, nonce: string): DeviceClaim | undefined {
-  const { device, client, auth } = params;
-  if (!isDict(device) || !isDict(client)) return undefined;
-  const id = String(device.id);
-  const publicKey = String(device.publicKey);
-  const raw = Buffer.from(publicKey, 'base64url');
-  if (createHash('sha256').update(raw).digest('hex') !== id) {
-    throw invalid('device identity mismatch', { code: 'DEVICE_AUTH_DEVICE_ID_MISMATCH' });
-  }
-  const role = String(params.role ?? 'operator');
-  const scopes = Array.isArray(params.scopes) ? params.scopes.map(String) : [];
-  const given = isDict(auth) ? (auth.token ?? auth.bootstrapToken ?? '') : '';
-  const payload = [
-    'v3',
-    id,
-    client.id,
-    client.mode,
-    role,
-    scopes.join(','),
-    device.signedAt,
-    given,
-    nonce,
-    String(client.platform ?? '').toLowerCase(),
-    String(client.deviceFamily ?? '').toLowerCase(),
-  ].join('|');
-  if (!isSigned(payload, publicKey, String(device.signature))) {
-    throw invalid('device signature invalid', { code: 'DEVICE_AUTH_SIGNATURE_INVALID' });
-  }
-  return { id, publicKey, role, scopes };
+function covers(approved: DeviceClaim, asked: DeviceClaim): boolean {
+  return approved.scopes.includes('operator.admin') || asked.scopes.every((scope) => approved.scopes.includes(scope));
 }
 
-function isSigned(payload: string, publicKey: string, signature: string): boolean {
-  try {
-    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
-    return verify(null, Buffer.from(payload), key, Buffer.from(signature, 'base64url'));
-  } catch {
-    return false;
-  }
+/** A token of an administrator names what it includes. */
+function tokenScopes({ scopes }: DeviceClaim): string[] {
+  return scopes.includes('operator.admin') ? ['operator.admin', 'operator.read', 'operator.write'] : scopes;
+}
+
+function shownClaim({ id, publicKey, role, scopes, platform, clientId, clientMode, remoteIp }: DeviceClaim): Dict {
+  return { deviceId: id, publicKey, platform, clientId, clientMode, role, roles: [role], scopes, remoteIp };
+}
+
+function shownPairing({ claim, requestId, isRepair, ts }: Pairing): Dict {
+  return { requestId, ...shownClaim(claim), silent: false, isRepair, ts };
+}
+
+function shownPaired({ claim, createdAtMs, approvedAtMs, rotatedAtMs, revokedAtMs }: Paired): Dict {
+  const token = {
+    role: claim.role,
+    scopes: tokenScopes(claim),
+    createdAtMs,
+    ...(rotatedAtMs ? { rotatedAtMs } : {}),
+    ...(revokedAtMs ? { revokedAtMs } : {}),
+  };
+  return { ...shownClaim(claim), approvedVia: 'owner', createdAtMs, approvedAtMs, tokens: [token] };
 }

@@ -4,6 +4,8 @@ import { type Dict, type ErrorShape, unavailable } from './wire.ts';
 type FaultKind =
   /** Answered with this error, nothing is done. */
   | { kind: 'refuse'; error: ErrorShape }
+  /** Nothing is done, and this is what is answered. */
+  | { kind: 'answer'; payload: unknown }
   /** Nothing is done and no answer ever comes. */
   | { kind: 'stall' }
   /** Nothing is done and the connection breaks. */

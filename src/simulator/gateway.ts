@@ -22,6 +22,12 @@ export class Gateway {
   bootId: string = randomUUID();
   /** Delivers an event to the connections; set by the server. */
   broadcast: (event: string, payload: Dict, audience?: Audience) => void = () => {};
+  /** Restarts the gateway within its process; set by the simulator. */
+  restartItself: () => void = () => {};
+  /** Whether a device is connected; set by the server. */
+  isConnected: (deviceId: string) => boolean = () => false;
+  /** Closes the connections of a device; set by the server. */
+  dismiss: (deviceId: string) => void = () => {};
 
   /** What the living agents did, oldest first. */
   readonly reports: Report[] = [];

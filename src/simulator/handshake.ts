@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type DeviceClaim, readDevice } from './devices.ts';
+import { type DeviceClaim, readDevice } from './device-proof.ts';
 import type { Gateway } from './gateway.ts';
 import type { WrongTokens } from './limits.ts';
 import { type Dict, invalid, isDict, Refusal } from './wire.ts';
@@ -10,7 +10,7 @@ export interface Admission {
   role: string;
   scopes: string[];
   method: 'token' | 'device-token';
-  /** Given to a device when it comes with the shared token; it may come with this one alone from then on. */
+  /** Told to a device that was approved, at every connection; it may come with this one alone. */
   deviceToken: string | undefined;
   /** Whose rate limits these are, when not those of the connection. */
   deviceId: string | undefined;
@@ -29,8 +29,25 @@ export function closeCodeOf(refusal: Refusal): number {
   return refusal.message === 'protocol mismatch' ? 1002 : 1008;
 }
 
+/** The reason in that close frame. */
+export function closeReasonOf(refusal: Refusal): string {
+  const { details } = refusal.shape;
+  if (details?.reason === 'startup-sidecars') return 'gateway starting';
+  return details?.code === 'PAIRING_REQUIRED'
+    ? `${refusal.message} (requestId: ${details.requestId})`
+    : refusal.message;
+}
+
+/** Where a client comes from, and how the gateway takes it there. */
+export interface Caller {
+  nonce: string;
+  /** Null for loopback. */
+  remoteIp: string | null;
+  wrongTokens: WrongTokens;
+}
+
 /** Lets a client in, or refuses it as a gateway does. @throws Refusal */
-export function admit(gateway: Gateway, params: Dict, nonce: string, wrongTokens: WrongTokens): Admission {
+export function admit(gateway: Gateway, params: Dict, { nonce, remoteIp, wrongTokens }: Caller): Admission {
   const { settings, devices } = gateway;
   const client = isDict(params.client) ? params.client : {};
   if (!CLIENT_IDS.has(String(client.id))) {
@@ -38,28 +55,24 @@ export function admit(gateway: Gateway, params: Dict, nonce: string, wrongTokens
   }
   checkProtocol(settings.protocol, Number(params.minProtocol), Number(params.maxProtocol));
 
-  const lockedFor = settings.remote ? wrongTokens.lockedFor() : 0;
+  const lockedFor = remoteIp === null ? 0 : wrongTokens.lockedFor();
   if (lockedFor > 0) throw rateLimited(lockedFor);
 
-  const device = readDevice(params, nonce);
+  const device = readDevice(params, nonce, remoteIp);
   const auth = isDict(params.auth) ? params.auth : {};
   const given = String(auth.token ?? auth.password ?? auth.deviceToken ?? '');
   const role = String(params.role ?? 'operator');
   const asked = Array.isArray(params.scopes) ? params.scopes.map(String) : DEFAULT_SCOPES;
-  const paired = device ? devices.find(device.id) : undefined;
-
-  if (device && paired && given !== '' && equal(given, paired.token)) {
-    return admission(gateway, role, paired.scopes, 'device-token', device, undefined);
-  }
   if (given === '') throw noToken(device);
-  if (!equal(given, settings.token)) {
-    wrongTokens.note();
-    throw wrongToken();
+  if (equal(given, settings.token)) {
+    const scopes = device || remoteIp === null ? asked : [];
+    return admission(gateway, role, scopes, 'token', device, device && devices.tokenFor(device));
   }
-  if (!settings.remote) return admission(gateway, role, asked, 'token', device, undefined);
-  if (!device) return admission(gateway, role, [], 'token', undefined, undefined);
-  if (!paired) throw devices.ask(device);
-  return admission(gateway, role, asked, 'token', device, paired.token);
+  const known = device ? devices.check(device, given) : false;
+  if (known === true) return admission(gateway, role, asked, 'device-token', device, given);
+  if (known === 'scopes') throw scopeMismatch();
+  if (remoteIp !== null) wrongTokens.note();
+  throw device && auth.deviceToken ? wrongDeviceToken() : wrongToken(device);
 }
 
 function admission(
@@ -106,12 +119,30 @@ function noToken(device: DeviceClaim | undefined): Refusal {
   });
 }
 
-function wrongToken(): Refusal {
+function wrongToken(device: DeviceClaim | undefined): Refusal {
   return invalid('unauthorized: gateway token mismatch (provide gateway auth token)', {
     code: 'AUTH_TOKEN_MISMATCH',
     authReason: 'token_mismatch',
+    canRetryWithDeviceToken: device !== undefined,
+    recommendedNextStep: device ? 'retry_with_device_token' : 'update_auth_credentials',
+  });
+}
+
+function wrongDeviceToken(): Refusal {
+  return invalid('unauthorized: device token mismatch (rotate/reissue device token)', {
+    code: 'AUTH_DEVICE_TOKEN_MISMATCH',
+    authReason: 'device_token_mismatch',
     canRetryWithDeviceToken: false,
     recommendedNextStep: 'update_auth_credentials',
+  });
+}
+
+function scopeMismatch(): Refusal {
+  return invalid('unauthorized: device token scope mismatch (re-pair or approve scope upgrade)', {
+    code: 'AUTH_SCOPE_MISMATCH',
+    authReason: 'scope_mismatch',
+    canRetryWithDeviceToken: false,
+    recommendedNextStep: 'review_auth_configuration',
   });
 }
 

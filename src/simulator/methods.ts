@@ -8,10 +8,12 @@ import { type Dict, invalid, Refusal } from './wire.ts';
 type Scope = 'operator.read' | 'operator.write' | 'operator.admin' | 'operator.pairing';
 
 export interface Method {
-  scope: Scope;
+  /** Null when a client without any scope may call it. */
+  scope: Scope | null;
   run(gateway: Gateway, params: Dict): unknown;
 }
 
+const open = (run: Method['run']): Method => ({ scope: null, run });
 const read = (run: Method['run']): Method => ({ scope: 'operator.read', run });
 const write = (run: Method['run']): Method => ({ scope: 'operator.write', run });
 const admin = (run: Method['run']): Method => ({ scope: 'operator.admin', run });
@@ -22,7 +24,7 @@ const pairing = (run: Method['run']): Method => ({ scope: 'operator.pairing', ru
  * and so is done there.
  */
 export const METHODS: Record<string, Method> = {
-  health: read(health),
+  health: open(health),
   status: read(status),
   'models.list': read(listModels),
   'agents.list': read((gateway, params) => gateway.agents.list(params)),
@@ -60,6 +62,8 @@ export const METHODS: Record<string, Method> = {
   'device.pair.approve': pairing((gateway, params) => gateway.devices.approveMethod(params)),
   'device.pair.reject': pairing((gateway, params) => gateway.devices.rejectMethod(params)),
   'device.pair.remove': pairing((gateway, params) => gateway.devices.removeMethod(params)),
+  'device.token.rotate': pairing((gateway, params) => gateway.devices.rotateMethod(params)),
+  'device.token.revoke': pairing((gateway, params) => gateway.devices.revokeMethod(params)),
 };
 
 /**
@@ -68,8 +72,9 @@ export const METHODS: Record<string, Method> = {
  */
 export function findMethod(name: string, scopes: string[]): Method {
   const method = METHODS[name];
-  const needed = method?.scope ?? 'operator.admin';
+  const needed = method ? method.scope : 'operator.admin';
   const satisfied =
+    needed === null ||
     scopes.includes('operator.admin') ||
     scopes.includes(needed) ||
     (needed === 'operator.read' && scopes.includes('operator.write'));

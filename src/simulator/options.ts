@@ -57,7 +57,10 @@ export interface SimulatorOptions {
   version?: string;
   /** Whether a usable model is configured; without one, runs are accepted and fail. @default true */
   modelConfigured?: boolean;
-  /** Treat every client as coming from another host: devices must be paired, failures are counted. @default false */
+  /**
+   * Treat every client as coming from another host: devices must be paired, failures are counted. Without it, that is so for
+   * clients behind a proxy that sends `X-Forwarded-For`. @default false
+   */
   remote?: boolean;
   /** The `tools` block of the configuration, for example `{deny: ["exec"]}` for agents that may run no commands. */
   tools?: Dict;

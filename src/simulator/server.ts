@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type Server as HttpServer, type ServerResponse } from 'node:http';
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { Connection } from './connection.ts';
 import { Faults } from './faults.ts';
@@ -13,6 +13,10 @@ export interface LoggedRequest {
   method: string;
   params: Dict;
   at: number;
+  /** When it was done with, answered or not; null while it is under way. */
+  endedAt: number | null;
+  /** Which connection brought it. */
+  connectionId: string;
 }
 
 const TICK_MS = 30_000;
@@ -41,18 +45,24 @@ export class Server {
     gateway.broadcast = (event, payload, audience: Audience = 'operators') => {
       for (const connection of this.#connections) connection.tell(event, payload, audience);
     };
+    gateway.isConnected = (deviceId) => this.#of(deviceId).length > 0;
+    gateway.dismiss = (deviceId) => {
+      for (const connection of this.#of(deviceId)) connection.close(4001, 'device removed');
+    };
   }
 
-  note(request: RequestFrame): void {
-    this.requests.push({ method: request.method, params: request.params, at: Date.now() });
+  note({ method, params }: RequestFrame, connectionId: string): LoggedRequest {
+    const logged: LoggedRequest = { method, params, at: Date.now(), endedAt: null, connectionId };
+    this.requests.push(logged);
+    return logged;
   }
 
   /** Listens, and serves after the start-up time, of which it does not wait for the end. */
   async listen(port: number): Promise<void> {
     const http = createServer((req, res) => this.#probe(req.url ?? '/', res));
     const sockets = new WebSocketServer({ server: http, maxPayload: 26_214_400 });
-    sockets.on('connection', (socket) => {
-      const connection = new Connection(this, socket);
+    sockets.on('connection', (socket, request) => {
+      const connection = new Connection(this, socket, this.#remoteIpOf(request));
       this.#connections.add(connection);
       socket.on('close', () => this.#connections.delete(connection));
     });
@@ -101,6 +111,16 @@ export class Server {
   /** Breaks all connections and goes on: a network that failed for a moment. */
   dropConnections(): void {
     for (const connection of this.#connections) connection.break();
+  }
+
+  #of(deviceId: string): Connection[] {
+    return [...this.#connections].filter((connection) => connection.deviceId === deviceId);
+  }
+
+  /** As with loopback among `gateway.trustedProxies`: a proxy there tells where a client comes from. */
+  #remoteIpOf(request: IncomingMessage): string | null {
+    const forwarded = request.headers['x-forwarded-for'];
+    return forwarded === undefined ? (this.gateway.settings.remote ? '203.0.113.9' : null) : String(forwarded);
   }
 
   async #close(): Promise<void> {

@@ -92,6 +92,9 @@ export class Sessions {
       (session) => typeof label === 'string' && session.label === label && session.agentId === agentId,
     );
     if (holder && holder.key !== fullKey(key)) throw invalid(`label already in use: ${String(label)}`);
+    if (agentId !== undefined && this.#gateway.agents.isDeleted(agentId)) {
+      throw unavailable('Session patch failed unexpectedly. Retry the request.');
+    }
     const session = this.open(key);
     if (label !== undefined) session.label = typeof label === 'string' ? label : undefined;
     session.updatedAt = Date.now();

@@ -6,6 +6,7 @@ import { freshConfig } from './config.ts';
 import type { Faults } from './faults.ts';
 import { Gateway } from './gateway.ts';
 import type { Report } from './life.ts';
+import { mergePatch } from './merge-patch.ts';
 import { type Delays, resolveOptions, type SimulatorOptions } from './options.ts';
 import type { Run } from './runs.ts';
 import { type LoggedRequest, Server } from './server.ts';
@@ -18,6 +19,7 @@ export interface Simulator {
   /** The address for a gateway client, `ws://127.0.0.1:…`. */
   url: string;
   port: number;
+  /** The shared token; may be changed while it runs. */
   token: string;
   stateDir: string;
   /** All requests that came in, oldest first. */
@@ -33,12 +35,16 @@ export interface Simulator {
   agents(): Dict[];
   /** The configuration as it is on disk. */
   config(): Dict;
+  /** Gives it a usable model, or takes it away. A client that is connected is not told that it is gone. */
+  configureModel(isUsable: boolean): Promise<void>;
   /** Runs an agent's heartbeat job now; resolves when the beat is over. */
   beat(agentId: string): Promise<void>;
   /** Devices that wait for approval. */
   pendingDevices(): { requestId: string; deviceId: string; scopes: string[] }[];
   /** Approves a device, by default the one that waits longest. */
   approveDevice(requestId?: string): void;
+  /** Takes a device its token away and breaks its connections; it has to be approved again. */
+  revokeDevice(deviceId: string): void;
   /** Breaks all connections, as a network does that fails for a moment. */
   dropConnections(): void;
   /** Shuts down as for a restart, stays away for `downMs` (default 0), and comes back with a new bootId. */
@@ -69,7 +75,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const simulator: Simulator = {
     url: `ws://127.0.0.1:${port}`,
     port,
-    token: settings.token,
+    get token() {
+      return settings.token;
+    },
+    set token(token) {
+      settings.token = token;
+    },
     stateDir,
     requests: server.requests,
     faults: server.faults,
@@ -78,10 +89,20 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     reports: gateway.reports,
     agents: () => gateway.agents.list({}).agents as Dict[],
     config: () => gateway.config.source,
+    async configureModel(isUsable) {
+      settings.modelConfigured = isUsable;
+      const primary = isUsable ? 'simulated/simulated-1' : null;
+      const defaults = { model: { primary } };
+      await gateway.config.change((source) => mergePatch(source, { agents: { defaults } }) as Dict);
+      gateway.config.apply();
+    },
     beat: (agentId) => gateway.cron.beat(agentId),
     pendingDevices: () => gateway.devices.pending(),
     approveDevice(requestId) {
       gateway.devices.approve(requestId);
+    },
+    revokeDevice(deviceId) {
+      gateway.devices.revoke(deviceId);
     },
     dropConnections: () => server.dropConnections(),
     async restart({ downMs = 0 } = {}) {
@@ -112,5 +133,6 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       if (!options.stateDir) await rm(stateDir, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+  gateway.restartItself = () => void simulator.restart();
   return simulator;
 }

@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { graphql } from '../../src/generated/client/gql.ts';
-import { asAgent, asOperator, asStranger, UNREACHABLE } from '../support/callers.ts';
+import { asAgent, asStranger, UNREACHABLE } from '../support/callers.ts';
 import type { Answer, Client } from '../support/client.ts';
 import {
   AgentEvents,
   CreateAgent,
-  CreateBoard,
-  CreateGateway,
   CreateTask,
   DeleteAgent,
   Heartbeat,
@@ -16,7 +14,7 @@ import {
 import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { storedFleet } from '../support/stored.ts';
-import { ReachGateway, ReadTask, SendAgentMessage, WakeAgent, WhoAmI } from './documents.ts';
+import { ReadTask, SendAgentMessage, WakeAgent, WhoAmI } from './documents.ts';
 import { joined } from './live.ts';
 
 const ReadBoard = graphql(`
@@ -34,15 +32,6 @@ const ReadEverything = graphql(`
 `);
 const ReadNodes = graphql(`
   query ReadNodes($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }
-`);
-const ReadWorkspace = graphql(`
-  query ReadWorkspace($id: ID!) { agent(id: $id) { files { name } documents { name } } }
-`);
-const ReadSessions = graphql(`
-  query ReadSessions($id: ID!) { gateway(id: $id) { sessions { key } } }
-`);
-const ReadGatewayOfAgent = graphql(`
-  query ReadGatewayOfAgent($id: ID!) { agent(id: $id) { gateway { name url } } }
 `);
 
 let mc: MissionControl;
@@ -97,102 +86,15 @@ function outcomeOf(answer: Answer<object>): string {
   return result === null ? 'null' : String((result as { __typename?: string }).__typename ?? 'data');
 }
 
-type Operation = (client: Client) => Promise<string>;
-let serial = 0;
-
-/** Each operation that a token may or may not allow, on objects of `site`. */
-const operations = {
-  createGateway: async (client: Client) =>
-    outcomeOf(
-      await client.ask(CreateGateway, {
-        input: { name: `G ${++serial}`, url: UNREACHABLE.url, workspaceRoot: UNREACHABLE.stateDir },
-      }),
-    ),
-  checkGateway: async (client: Client, site = here) => outcomeOf(await client.ask(ReachGateway, { id: site.gateway })),
-  createBoard: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(CreateBoard, { input: { gatewayId: site.gateway, name: `B ${++serial}` } })),
-  createAgent: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(CreateAgent, { input: { boardId: site.board, name: `A ${++serial}` } })),
-  deleteAgent: async (client: Client, site = here) => {
-    const { id } = await addAgent(mc.owner, site.board, `Short-lived ${++serial}`);
-    const outcome = outcomeOf(await client.ask(DeleteAgent, { id }));
-    await mc.owner.run(DeleteAgent, { id });
-    return outcome;
-  },
-  heartbeat: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(Heartbeat, { input: { id: site.worker, status: 'IDLE' } })),
-  createTask: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(CreateTask, { input: { boardId: site.board, title: 'T' } })),
-  updateTask: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(UpdateTask, { input: { id: site.task, description: 'D' } })),
-  assignTask: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(UpdateTask, { input: { id: site.task, assigneeId: site.worker } })),
-  // Nobody is on a gateway yet: that is found out after the question whether the caller may.
-  sendAgentMessage: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(SendAgentMessage, { input: { id: site.worker, message: 'Hello' } })),
-  messageLead: async (client: Client, site = here) =>
-    outcomeOf(await client.ask(SendAgentMessage, { input: { id: site.lead, message: 'Hello' } })),
-  wakeAgent: async (client: Client, site = here) => outcomeOf(await client.ask(WakeAgent, { id: site.worker })),
-  wakeLead: async (client: Client, site = here) => outcomeOf(await client.ask(WakeAgent, { id: site.lead })),
-};
-type Name = keyof typeof operations;
-
-describe('operators', () => {
-  const allowed: Record<Name, [string, 'OWNER' | 'ADMIN' | 'MEMBER']> = {
-    createGateway: ['Gateway', 'ADMIN'],
-    checkGateway: ['GatewayError', 'MEMBER'],
-    createBoard: ['Board', 'ADMIN'],
-    createAgent: ['Agent', 'ADMIN'],
-    deleteAgent: ['Agent', 'ADMIN'],
-    heartbeat: ['Agent', 'ADMIN'],
-    createTask: ['Task', 'MEMBER'],
-    updateTask: ['Task', 'MEMBER'],
-    assignTask: ['Task', 'MEMBER'],
-    sendAgentMessage: ['ConflictError', 'MEMBER'],
-    messageLead: ['ConflictError', 'MEMBER'],
-    wakeAgent: ['ConflictError', 'MEMBER'],
-    wakeLead: ['ConflictError', 'MEMBER'],
-  };
-  const rank = ['VIEWER', 'MEMBER', 'ADMIN', 'OWNER'] as const;
-
-  describe.each(rank)('with the role %s', (role) => {
-    let client: Client;
-    beforeAll(async () => {
-      client = await asOperator(mc, role);
-    });
-
-    it.each(Object.entries(allowed) as [Name, [string, (typeof rank)[number]]][])(
-      '%s',
-      async (name, [result, least]) => {
-        const may = rank.indexOf(role) >= rank.indexOf(least);
-        expect(await operations[name](client)).toBe(may ? result : 'FORBIDDEN');
-      },
-    );
-
-    it('read everything, as far as the gateway answers', async () => {
-      expect((await client.run(WhoAmI)).viewer).toMatchObject({ kind: 'OPERATOR', role });
-      expect((await client.run(ReadGateway, { id: here.gateway })).gateway?.id).toBe(here.gateway);
-      expect((await client.run(ReadTask, { id: here.task })).task?.id).toBe(here.task);
-      expect(outcomeOf(await client.ask(ReadWorkspace, { id: here.worker }))).toBe('GATEWAY_UNAVAILABLE');
-      expect(outcomeOf(await client.ask(ReadSessions, { id: here.gateway }))).toBe('GATEWAY_UNAVAILABLE');
-    });
+it('an operator of another organization sees nothing', async () => {
+  const stranger = await asStranger(mc);
+  expect(await stranger.run(ReadEverything)).toEqual({
+    gateways: { totalCount: 0, nodes: [] },
+    boards: { totalCount: 0, nodes: [] },
+    agents: { totalCount: 0, nodes: [] },
   });
-
-  it('of another organization see nothing, and find nothing to change', async () => {
-    const stranger = await asStranger(mc);
-    const before = await storedFleet(mc);
-    expect(await stranger.run(ReadEverything)).toEqual({
-      gateways: { totalCount: 0, nodes: [] },
-      boards: { totalCount: 0, nodes: [] },
-      agents: { totalCount: 0, nodes: [] },
-    });
-    const { nodes } = await stranger.run(ReadNodes, { ids: Object.values(here) });
-    expect(nodes).toEqual(Object.values(here).map(() => null));
-    for (const [name, operation] of Object.entries(operations) as [Name, Operation][])
-      if (name !== 'createGateway' && name !== 'deleteAgent')
-        expect({ name, outcome: await operation(stranger) }).toEqual({ name, outcome: 'NotFoundError' });
-    expect(await storedFleet(mc)).toEqual(before);
-  });
+  const { nodes } = await stranger.run(ReadNodes, { ids: Object.values(here) });
+  expect(nodes).toEqual(Object.values(here).map(() => null));
 });
 
 describe('agents', () => {
@@ -203,56 +105,20 @@ describe('agents', () => {
     lead = await asAgent(mc, here.lead);
     worker = await asAgent(mc, here.worker);
     main = await asAgent(mc, here.main);
-    // Room for the lead's own.
-    await mc.prisma.board.update({ where: { id: here.board }, data: { maxAgents: 100 } });
   });
 
-  const onItsBoard: [Name, lead: string, worker: string, main: string][] = [
-    ['createGateway', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
-    ['checkGateway', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
-    ['createBoard', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
-    ['createAgent', 'Agent', 'FORBIDDEN', 'FORBIDDEN'],
-    ['deleteAgent', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN'],
-    ['heartbeat', 'FORBIDDEN', 'Agent', 'FORBIDDEN'],
-    ['createTask', 'Task', 'FORBIDDEN', 'FORBIDDEN'],
-    ['updateTask', 'Task', 'Task', 'FORBIDDEN'],
-    ['assignTask', 'Task', 'FORBIDDEN', 'FORBIDDEN'],
-    ['sendAgentMessage', 'ConflictError', 'FORBIDDEN', 'FORBIDDEN'],
-    ['wakeAgent', 'ConflictError', 'FORBIDDEN', 'FORBIDDEN'],
-    ['messageLead', 'ConflictError', 'FORBIDDEN', 'ConflictError'],
-    ['wakeLead', 'ConflictError', 'FORBIDDEN', 'ConflictError'],
-  ];
-
-  it.each(onItsBoard)('%s on their own board: a lead %s, a worker %s, the gateway’s main agent %s', async (...row) => {
-    const [name, ...expected] = row;
-    const outcomes = [];
-    for (const client of [lead, worker, main]) outcomes.push(await operations[name](client));
-    expect(outcomes).toEqual(expected);
-  });
-
-  const beyond: [Name, onTheSameGateway: [string, string, string]][] = [
-    ['createAgent', ['NotFoundError', 'NotFoundError', 'FORBIDDEN']],
-    ['heartbeat', ['NotFoundError', 'NotFoundError', 'FORBIDDEN']],
-    ['createTask', ['NotFoundError', 'NotFoundError', 'FORBIDDEN']],
-    ['updateTask', ['NotFoundError', 'NotFoundError', 'FORBIDDEN']],
-    ['assignTask', ['NotFoundError', 'NotFoundError', 'FORBIDDEN']],
-    ['sendAgentMessage', ['NotFoundError', 'NotFoundError', 'FORBIDDEN']],
-    ['wakeAgent', ['NotFoundError', 'NotFoundError', 'FORBIDDEN']],
-    ['messageLead', ['NotFoundError', 'NotFoundError', 'ConflictError']],
-    ['wakeLead', ['NotFoundError', 'NotFoundError', 'ConflictError']],
-  ];
-
-  it.each(beyond)('%s on another board of their gateway', async (name, expected) => {
+  it('find nothing to change on another gateway', async () => {
     const before = await storedFleet(mc);
-    const outcomes = [];
-    for (const client of [lead, worker, main]) outcomes.push(await operations[name](client, beside));
-    expect(outcomes).toEqual(expected);
-    expect(await storedFleet(mc)).toEqual(before);
-  });
-
-  it.each(beyond)('%s on another gateway: nobody finds anything', async (name) => {
-    const before = await storedFleet(mc);
-    for (const client of [lead, worker, main]) expect(await operations[name](client, elsewhere)).toBe('NotFoundError');
+    for (const client of [lead, worker, main])
+      for (const answer of [
+        client.ask(CreateAgent, { input: { boardId: elsewhere.board, name: 'Will' } }),
+        client.ask(CreateTask, { input: { boardId: elsewhere.board, title: 'T' } }),
+        client.ask(UpdateTask, { input: { id: elsewhere.task, status: 'DONE' } }),
+        client.ask(Heartbeat, { input: { id: elsewhere.worker } }),
+        client.ask(SendAgentMessage, { input: { id: elsewhere.lead, message: 'Hello' } }),
+        client.ask(WakeAgent, { id: elsewhere.lead }),
+      ])
+        expect(outcomeOf(await answer)).toBe('NotFoundError');
     expect(await storedFleet(mc)).toEqual(before);
   });
 
@@ -285,15 +151,6 @@ describe('agents', () => {
       const unknown = [here.gateway, here.main, beside.board, beside.worker, beside.task, elsewhere.board];
       const { nodes } = await client.run(ReadNodes, { ids: [...known, ...unknown] });
       expect(nodes.map((entry) => entry?.id ?? null)).toEqual([...known, ...unknown.map(() => null)]);
-    }
-  });
-
-  it('of a board may not look at the gateway through an agent, nor at workspaces', async () => {
-    for (const client of [lead, worker]) {
-      const answer = await client.ask(ReadGatewayOfAgent, { id: here.worker });
-      expect(outcomeOf(answer)).toBe('FORBIDDEN');
-      expect(JSON.stringify(answer)).not.toContain(UNREACHABLE.url);
-      expect(outcomeOf(await client.ask(ReadWorkspace, { id: here.worker }))).toBe('FORBIDDEN');
     }
   });
 
@@ -376,14 +233,14 @@ describe('a lead', () => {
     });
   });
 
-  it('creates as many workers as the board allows, also when it asks for ten at once', async () => {
+  it('creates as many workers as the board allows, also when it asks for twenty at once', async () => {
     const board = await addBoard(mc.owner, here.gateway, { name: 'Limited', lead: 'Lena', maxAgents: 3 });
     const lead = await asAgent(mc, board.lead?.id ?? '');
     const results = await Promise.all(
-      Array.from({ length: 10 }, (_, index) => lead.run(CreateAgent, { input: { name: `Worker ${index}` } })),
+      Array.from({ length: 20 }, (_, index) => lead.run(CreateAgent, { input: { name: `Worker ${index}` } })),
     );
     const refused = results.filter(({ createAgent }) => createAgent.__typename !== 'Agent');
-    expect(refused).toHaveLength(7);
+    expect(refused).toHaveLength(17);
     for (const { createAgent } of refused)
       expect(createAgent).toMatchObject({ __typename: 'LimitExceededError', code: 'LIMIT_EXCEEDED', limit: 3 });
     expect(await mc.prisma.agent.count({ where: { boardId: board.id, kind: 'BOARD_WORKER' } })).toBe(3);

@@ -2,13 +2,26 @@ import { v7 as newId, v4 as randomId } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { graphql } from '../../src/generated/client/gql.ts';
 import { asStranger, UNREACHABLE } from '../support/callers.ts';
-import { CreateAgent, CreateBoard, CreateGateway, CreateTask, DeleteAgent, UpdateTask } from '../support/documents.ts';
+import {
+  CreateAgent,
+  CreateBoard,
+  CreateGateway,
+  CreateTask,
+  DeleteAgent,
+  UpdateAgent,
+  UpdateGateway,
+  UpdateTask,
+} from '../support/documents.ts';
 import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { storedFleet } from '../support/stored.ts';
 
 const ReadAgentsOfBoard = graphql(`
   query ReadAgentsOfBoard($id: ID!) { board(id: $id) { agents { totalCount nodes { id name } } lead { id name } } }
+`);
+
+const RenameBoard = graphql(`
+  mutation RenameBoard($input: UpdateBoardInput!) { updateBoard(input: $input) { __typename } }
 `);
 
 let mc: MissionControl;
@@ -172,6 +185,8 @@ describe('a create with an id of the client’s choice', () => {
     input: () => Promise<object>;
     /** Changes of the input that make it another request. */
     others: object[];
+    /** Changes what was made. */
+    change: (id: string) => Promise<unknown>;
   }
   const kinds: [string, Kind][] = [
     [
@@ -182,10 +197,13 @@ describe('a create with an id of the client’s choice', () => {
         input: async () => ({ name: `Gateway ${newId()}`, token: 'secret' }),
         others: [
           { name: 'Other' },
+          { token: 'another' },
+          { token: null },
           { url: 'ws://127.0.0.1:2' },
           { workspaceRoot: '/other' },
           { allowInsecureTls: true },
         ],
+        change: (id) => mc.owner.run(UpdateGateway, { input: { id, name: `Renamed ${id}`, token: 'newer' } }),
       },
     ],
     [
@@ -207,6 +225,7 @@ describe('a create with an id of the client’s choice', () => {
           { successMetrics: { z: 1, a: [{ y: null, b: 3 }] } },
           { targetDate: '2030-01-02T00:00:00.000Z' },
         ],
+        change: (id) => mc.owner.run(RenameBoard, { input: { id, name: 'Renamed', slug: `renamed-${id}` } }),
       },
     ],
     [
@@ -227,6 +246,7 @@ describe('a create with an id of the client’s choice', () => {
           { identityProfile: { role: 'Cook' } },
           { soulTemplate: 'Kind' },
         ],
+        change: (id) => mc.owner.run(UpdateAgent, { input: { id, name: 'Renamed', soulTemplate: 'Kinder' } }),
       },
     ],
     [
@@ -236,11 +256,12 @@ describe('a create with an id of the client’s choice', () => {
         create: (input) => createTask(input as { boardId: string }),
         input: async () => ({ boardId: (await addBoard(mc.owner, gateway.id, { name: 'Repeats' })).id, title: 'T' }),
         others: [{ title: 'Other' }, { description: 'Other' }],
+        change: (id) => mc.owner.run(UpdateTask, { input: { id, title: 'Renamed', status: 'DONE' } }),
       },
     ],
   ];
 
-  describe.each(kinds)('%s', (_title, { typename, create, input, others }) => {
+  describe.each(kinds)('%s', (_title, { typename, create, input, others, change }) => {
     it('makes one object when it is sent again, also with the id in other case', async () => {
       const id = randomId();
       const given = { ...(await input()), id };
@@ -256,6 +277,16 @@ describe('a create with an id of the client’s choice', () => {
       const given = { ...(await input()), id };
       const results = await Promise.all(Array.from({ length: 10 }, () => create(given)));
       expect(results).toEqual(Array(10).fill(expect.objectContaining({ __typename: typename, id })));
+    });
+
+    it('answers with the first object when it is sent again after that was changed, and changes nothing back', async () => {
+      const given = { ...(await input()), id: newId() };
+      await create(given);
+      await change(given.id);
+      const before = await storedFleet(mc);
+      expect(JSON.stringify(before)).toContain('Renamed');
+      expect(await create(given)).toMatchObject({ __typename: typename, id: given.id });
+      expect(await storedFleet(mc)).toEqual(before);
     });
 
     it('is refused with another input', async () => {

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect } from 'node:net';
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { ADMIN_TOKEN, type MissionControl, startMissionControl } from '../support/mission-control.ts';
+import { sendBytes, statusLineOf } from '../support/raw-bytes.ts';
 import { rawRequest } from '../support/raw-request.ts';
 
 const ALLOWED = ['https://app.example.com', 'http://localhost:5173'];
@@ -197,22 +197,44 @@ describe('paths', () => {
     expect(page.headers.get('x-content-type-options')).toBe('nosniff');
   });
 
+  const everywhere = {
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'require-corp',
+    'cross-origin-resource-policy': 'same-origin',
+  };
+
+  it.each<[string, Parameters<typeof rawRequest>[1]]>([
+    ['an answer', { token: ADMIN_TOKEN, body: { query: WHO } }],
+    ['a refusal', { body: { query: WHO } }],
+    ['a wrong type', { body: WHO, headers: { 'Content-Type': 'text/plain' } }],
+    ['a probe', { method: 'GET', path: '/readyz' }],
+    ['a path that is not there', { method: 'GET', path: '/elsewhere' }],
+  ])('%s tells browsers to keep, run and embed nothing of it', async (_title, request) => {
+    const { headers } = await rawRequest(mc.url, request);
+    expect(Object.fromEntries(headers)).toMatchObject({
+      ...everywhere,
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    });
+    expect(headers.has('strict-transport-security')).toBe(false);
+  });
+
+  it('GraphiQL’s page may run its own scripts, talk to its own server, and nothing else', async () => {
+    const page = await rawRequest(mc.url, { method: 'GET', headers: { Accept: 'text/html' } });
+    expect(Object.fromEntries(page.headers)).toMatchObject(everywhere);
+    const policy = page.headers.get('content-security-policy') ?? '';
+    expect(policy).toMatch(/^default-src 'none'; script-src( 'sha256-[A-Za-z0-9+/=]{44}'){3}; worker-src blob:; /);
+    for (const part of ["connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"])
+      expect(policy).toContain(part);
+    expect(policy).not.toMatch(/https?:|\*|unsafe-eval/);
+  });
+
   it('OPTIONS tells nothing without a token where no origins are allowed', async () => {
     expect(await rawRequest(mc.url, { method: 'OPTIONS' })).toMatchObject({ status: 401 });
   });
-
-  /** Sends what no client library would, and answers with the status line. */
-  async function speak(text: string): Promise<string> {
-    const socket = connect(Number(new URL(mc.url).port), '127.0.0.1');
-    socket.write(text);
-    let answer = '';
-    socket.on('data', (chunk) => {
-      answer += chunk;
-    });
-    socket.on('error', () => undefined);
-    await once(socket, 'close');
-    return answer.split('\r\n', 1)[0] ?? '';
-  }
 
   it.each([
     ['a path that is no URL', 'GET // HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', '404'],
@@ -234,7 +256,7 @@ describe('paths', () => {
       '4',
     ],
   ])('%s gets an answer and does not end the server', async (_title, text, status) => {
-    expect(await speak(text)).toContain(`HTTP/1.1 ${status}`);
+    expect(await statusLineOf(sendBytes(mc.url, text))).toContain(`HTTP/1.1 ${status}`);
     expect((await rawRequest(mc.url, { method: 'GET', path: '/readyz' })).status).toBe(200);
   });
 });

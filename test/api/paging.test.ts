@@ -203,6 +203,21 @@ describe.each(Object.keys(lists))('%s', (list) => {
     expect(page).toMatchObject({ nodes: [], edges: [], pageInfo: { hasNextPage: false } });
   });
 
+  it('have the entries between two cursors, from either end, and say what lies around', async () => {
+    const { edges } = await read(list, { first: 100 });
+    const between = { after: edges[0]?.cursor ?? '', before: edges[4]?.cursor ?? '' };
+    const around = { hasNextPage: true, hasPreviousPage: true };
+    const first = await read(list, { first: 2, ...between });
+    expect(first).toMatchObject({ pageInfo: around });
+    expect(idsOf(first)).toEqual(everything.slice(1, 3));
+    const last = await read(list, { last: 2, ...between });
+    expect(last).toMatchObject({ pageInfo: around });
+    expect(idsOf(last)).toEqual(everything.slice(2, 4));
+    const whole = await read(list, { first: 50, ...between });
+    expect(whole).toMatchObject({ pageInfo: around });
+    expect(idsOf(whole)).toEqual(everything.slice(1, 4));
+  });
+
   it('are none when none are asked for, and yet there are more', async () => {
     const page = await read(list, { first: 0 });
     expect(page).toMatchObject({ nodes: [], edges: [], pageInfo: { hasNextPage: true } });
@@ -214,6 +229,7 @@ describe.each(Object.keys(lists))('%s', (list) => {
   });
 
   it.each<[string, PageArguments]>([
+    ['first and last', { first: 1, last: 1 }],
     ['first below 0', { first: -1 }],
     ['last below 0', { last: -1 }],
     ['a cursor that is none', { first: 2, after: 'nonsense' }],
@@ -313,6 +329,37 @@ describe('a list that changes while it is read', () => {
     expect(idsOf(again)).toEqual(agents.slice(2));
     const before = pageOf(await mc.owner.ask(PageOfAgents, { filter, last: 2, before: after })) as Page;
     expect(idsOf(before)).toEqual(agents.slice(0, 1));
+  });
+
+  it('goes on within a board behind what has left the list, or is gone', async () => {
+    const board = await addBoard(mc.owner, ids.gateway, { name: 'Changing within' });
+    const tasks: string[] = [];
+    for (const title of ['A', 'B', 'C', 'D']) {
+      const { createTask } = await mc.owner.run(CreateTask, { input: { boardId: board.id, title } });
+      if (createTask.__typename !== 'Task') expect.fail(JSON.stringify(createTask));
+      tasks.push(createTask.id);
+    }
+    const inbox = { id: board.id, filter: { status: ['INBOX' as const] } };
+    const page = pageOf(await mc.owner.ask(PageOfTasks, { ...inbox, first: 2 })) as Page;
+    const { endCursor } = page.pageInfo;
+    expect(idsOf(page)).toEqual(tasks.slice(0, 2));
+    // Out of the list by the filter, then for good.
+    for (const leave of [
+      () => mc.prisma.task.update({ where: { id: tasks[1] ?? '' }, data: { status: 'DONE' } }),
+      () => mc.prisma.task.delete({ where: { id: tasks[1] ?? '' } }),
+    ]) {
+      await leave();
+      const rest = pageOf(await mc.owner.ask(PageOfTasks, { ...inbox, first: 2, after: endCursor })) as Page;
+      expect(rest).toMatchObject({ totalCount: 3, pageInfo: { hasNextPage: false, hasPreviousPage: true } });
+      expect(idsOf(rest)).toEqual(tasks.slice(2));
+      const before = pageOf(await mc.owner.ask(PageOfTasks, { ...inbox, last: 2, before: endCursor })) as Page;
+      expect(before).toMatchObject({ pageInfo: { hasNextPage: true, hasPreviousPage: false } });
+      expect(idsOf(before)).toEqual(tasks.slice(0, 1));
+    }
+    await mc.prisma.task.deleteMany({ where: { id: tasks[0] ?? '' } });
+    // Nothing is left before the cursor, although there is one.
+    const rest = pageOf(await mc.owner.ask(PageOfTasks, { ...inbox, first: 1, after: endCursor })) as Page;
+    expect(rest).toMatchObject({ pageInfo: { hasNextPage: true, hasPreviousPage: false } });
   });
 });
 

@@ -29,11 +29,11 @@ export async function launchChromium(): Promise<Browser> {
 }
 
 /** What went wrong on the pages, growing: errors on the console, exceptions, requests to any other server. */
-export function watch(context: BrowserContext, ownUrl: string): string[] {
+export function watch(context: BrowserContext, ...ownUrls: string[]): string[] {
   const problems: string[] = [];
-  const { host: ownHost } = new URL(ownUrl);
+  const ownHosts = ownUrls.map((url) => new URL(url).host);
   const check = (url: string): void => {
-    if (leavesThePage(url) && new URL(url).host !== ownHost) problems.push(`a request to ${url}`);
+    if (leavesThePage(url) && !ownHosts.includes(new URL(url).host)) problems.push(`a request to ${url}`);
   };
   context.on('request', (request) => check(request.url()));
   context.on('requestfailed', (request) => {

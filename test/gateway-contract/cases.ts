@@ -3,10 +3,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, connect, type Dict, refusedConnect, until } from './client.ts';
+import { describePairing } from './pairing-cases.ts';
 
 /** What the cases run on: the simulator, or a real OpenClaw, fresh, with a model that answers "OK". */
 export interface Subject {
   url: string;
+  /** The same gateway through a proxy that says its clients come from another host. */
+  remoteUrl: string;
   httpUrl: string;
   token: string;
   stateDir: string;
@@ -191,6 +194,8 @@ export function describeGateway(name: string, start: () => Promise<Subject>): vo
         expect(models).toEqual([expect.objectContaining({ available: true, tags: ['default'] })]);
       });
     });
+
+    describePairing(() => subject);
 
     describe('configuration', () => {
       it('refuses a second agent until ownership is explicit', async () => {
@@ -910,6 +915,28 @@ export function describeGateway(name: string, start: () => Promise<Subject>): vo
         const answer = await client.call('agents.delete', { agentId: 'spared', deleteFiles: false });
         expect(answer).toMatchObject({ ok: true, removed: [] });
         expect(existsSync(join(subject.stateDir, 'workspace-spared', 'SOUL.md'))).toBe(true);
+      });
+
+      // By config.patch it comes back unusable, and the gateway restarts: not shown here, since it would restart at each patch.
+      it('gives an id back by agents.create', async () => {
+        client = await open();
+        const agentId = 'phoenix';
+        await register({ [agentId]: {} });
+        await client.call('sessions.patch', { key: keyOf(agentId), label: 'Phoenix' });
+        await client.call('agents.delete', { agentId });
+        const workspace = join(subject.stateDir, `workspace-${agentId}`);
+        expect(await client.call('agents.create', { name: agentId, workspace })).toMatchObject({ agentId });
+        await until(async () => {
+          const { appliedConfigHash, configRevisionHash } = await client.call('config.get');
+          return appliedConfigHash === configRevisionHash;
+        }, 'it to be live');
+        await register({ [agentId]: { heartbeat: { every: '10m', target: 'none' } } });
+        expect(await client.call('sessions.patch', { key: keyOf(agentId), label: 'Phoenix' })).toMatchObject({
+          ok: true,
+        });
+        // The sign of a folder that the gateway has filled.
+        const { files } = await client.call<{ files: Dict[] }>('agents.files.list', { agentId });
+        expect(files.find(({ name }) => name === 'BOOTSTRAP.md')).toMatchObject({ missing: false });
       });
 
       it('spares main', async () => {

@@ -107,7 +107,7 @@ describe('faults on demand', () => {
 
 describe('limits', () => {
   it('is busy beyond 256 requests at once', async () => {
-    const simulator = await start({ delays: { request: 50 } });
+    const simulator = await start({ delays: { request: 500 } });
     const client = await open(simulator);
     const outcomes = await Promise.allSettled(Array.from({ length: 300 }, () => client.call('health')));
     const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
@@ -134,7 +134,7 @@ describe('a gateway on another host', () => {
   it('gives no scopes to the token alone', async () => {
     const client = await open(await start({ remote: true }));
     expect(client.hello.auth).toMatchObject({ scopes: [] });
-    expect(await client.refusal('health')).toMatchObject({
+    expect(await client.refusal('agents.list')).toMatchObject({
       code: 'FORBIDDEN',
       message: 'missing scope: operator.read',
     });
@@ -165,18 +165,6 @@ describe('a gateway on another host', () => {
       paired: [{ scopes: ['operator.admin'] }],
     });
   });
-
-  it('refuses a device whose signature is not its own', async () => {
-    const simulator = await start({ remote: true });
-    const [{ tokens: _, ...device }, other] = [makeDevice(), makeDevice()];
-    const forged = { ...device, deviceIdentity: { ...device.deviceIdentity, privateKeyPem: keyOf(other) } };
-    const refused = await refusedConnect(simulator.url, { token: simulator.token, ...forged } as never);
-    expect(refused.error).toMatchObject({ details: { code: 'DEVICE_AUTH_SIGNATURE_INVALID' } });
-    expect(refused.paused).toBe(false);
-  });
-
-  const keyOf = (device: ReturnType<typeof makeDevice>) =>
-    (device.deviceIdentity as { privateKeyPem: string }).privateKeyPem;
 
   it('locks out after ten wrong tokens, the right one too', async () => {
     const simulator = await start({ remote: true });

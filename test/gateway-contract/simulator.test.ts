@@ -1,5 +1,6 @@
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { describeGateway, FAIL, SLOW } from './cases.ts';
+import { startProxy } from './proxy.ts';
 
 describeGateway('the simulator', async () => {
   const simulator = await startSimulator({
@@ -9,5 +10,15 @@ describeGateway('the simulator', async () => {
       return 'OK';
     },
   });
-  return { ...simulator, httpUrl: simulator.url.replace('ws:', 'http:'), restart: () => simulator.restart() };
+  const proxy = await startProxy(simulator.url);
+  return {
+    ...simulator,
+    remoteUrl: proxy.url,
+    httpUrl: simulator.url.replace('ws:', 'http:'),
+    restart: () => simulator.restart(),
+    async stop() {
+      await proxy.stop();
+      await simulator.stop();
+    },
+  };
 });

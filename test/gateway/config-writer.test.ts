@@ -70,7 +70,7 @@ test('calls that come together become one patch', async () => {
   const results = await Promise.all(ids.map((id) => writer.patch({ [id]: agent(id) })));
   expect(config.patches).toHaveLength(1);
   expect(Object.keys(config.entries)).toEqual(ids);
-  expect(results).toEqual(ids.map(() => ({ changed: true })));
+  expect(results.every(({ changed }) => changed)).toBe(true);
 });
 
 test('calls that come during a write become the next patch, and later values win', async () => {
@@ -90,10 +90,10 @@ test('what is there already is not sent, and each caller is told its own', async
   const config = new FakeConfig();
   config.entries = { a: agent('A') };
   const writer = writerFor(config);
-  expect(await writer.patch({ a: { name: 'A' } })).toEqual({ changed: false });
+  expect(await writer.patch({ a: { name: 'A' } })).toMatchObject({ changed: false });
   expect(config.patches).toHaveLength(0);
   const both = await Promise.all([writer.patch({ a: agent('A') }), writer.patch({ b: agent('B') })]);
-  expect(both).toEqual([{ changed: false }, { changed: true }]);
+  expect(both).toMatchObject([{ changed: false }, { changed: true }]);
 });
 
 test('a stale hash is read again', async () => {
@@ -101,7 +101,7 @@ test('a stale hash is read again', async () => {
   config.onPatch = (number) => {
     if (number <= 2) config.merge({ other: { name: `other ${number}` } });
   };
-  expect(await writerFor(config).patch({ a: agent('A') })).toEqual({ changed: true });
+  expect(await writerFor(config).patch({ a: agent('A') })).toMatchObject({ changed: true });
   expect(config.patches).toHaveLength(3);
   expect(config.entries).toEqual({ a: agent('A'), other: { name: 'other 2' } });
 });
@@ -124,7 +124,7 @@ describe('a superseded write', () => {
       }, 1);
       throw superseded;
     };
-    expect(await writerFor(config).patch({ a: agent('A') })).toEqual({ changed: true });
+    expect(await writerFor(config).patch({ a: agent('A') })).toMatchObject({ changed: true });
     expect(config.patches).toHaveLength(1);
   });
 
@@ -133,7 +133,7 @@ describe('a superseded write', () => {
     config.onPatch = (number) => {
       if (number === 1) throw superseded;
     };
-    expect(await writerFor(config).patch({ a: agent('A') })).toEqual({ changed: true });
+    expect(await writerFor(config).patch({ a: agent('A') })).toMatchObject({ changed: true });
     expect(config.patches).toHaveLength(2);
     expect(config.entries).toEqual({ a: agent('A') });
   });

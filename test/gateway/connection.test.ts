@@ -29,7 +29,15 @@ interface Target {
 function connectionTo(target: Target, options: Partial<ConnectionOptions> = {}) {
   const infos: ConnectionInfo[] = [];
   const connection = new GatewayConnection({
-    target: { id: 'g', token: 'secret-token', tlsFingerprint: null, allowInsecureTls: false, ...target },
+    target: {
+      id: 'g',
+      token: 'secret-token',
+      tlsFingerprint: null,
+      allowInsecureTls: false,
+      device: null,
+      deviceToken: null,
+      ...target,
+    },
     log: silentLog,
     onInfo: (info) => infos.push(info),
     onEvent: () => {},
@@ -101,7 +109,8 @@ describe('a refusal that only a person can change', () => {
     expect(connection.info).toMatchObject({ state: 'UNAUTHORIZED', nextAttemptAt: null, connectedAt: null });
     expect(connection.info.hint).toContain('updateGateway');
     expect(await rejection(connection.ready())).toBe(error);
-    expect((await connection.probe()).state).toBe('UNAUTHORIZED');
+    await expect(connection.probe()).rejects.toThrow('refuses the token');
+    expect(connection.info.state).toBe('UNAUTHORIZED');
     expect(scripted.connects).toBe(1);
     expect(JSON.stringify(infos)).not.toContain('secret-token');
 
@@ -257,7 +266,8 @@ describe('a gateway that is away', () => {
     const { connection } = connectionTo({ url: scripted.url }, { connectTimeoutMs: 300 });
     await connection.ready();
     scripted.methods.set('health', () => new Promise(() => {}));
-    expect(await connection.probe()).toMatchObject({ state: 'UNREACHABLE', latencyMs: null });
+    await expect(connection.probe()).rejects.toMatchObject({ reason: 'timed-out' });
+    expect(connection.info).toMatchObject({ state: 'UNREACHABLE', latencyMs: null });
   });
 });
 

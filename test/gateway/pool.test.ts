@@ -27,6 +27,8 @@ async function fixture() {
     token: 'token-1',
     tlsFingerprint: null,
     allowInsecureTls: false,
+    device: null,
+    deviceToken: null,
     ...rest,
   });
   return { gateway, pool, target, changes, events };

@@ -111,19 +111,20 @@ describe('agentEvents', () => {
         await reader.connected;
         const wanted = 1 + Math.floor(Math.random() * 80);
         await eventually(
-          async () => reader.received.length >= wanted || (!writing && (await isAtEnd(reader.received))),
+          async () => reader.received.length >= wanted || (!writing && (await isAtEnd(last, reader.received))),
           (enough) => enough,
         );
-        const isLast = !writing && (await isAtEnd(reader.received));
+        const isLast = !writing && (await isAtEnd(last, reader.received));
         await reader.stop();
         events.push(...reader.received.map(({ value }) => value.agentEvents));
         if (isLast) return events;
       }
     }
     let end: string | undefined;
-    const isAtEnd = async (received: { value: { agentEvents: Seen } }[]) => {
+    /** Also whoever had seen the end before it came again. */
+    const isAtEnd = async (before: string | undefined, received: { value: { agentEvents: Seen } }[]) => {
       end ??= (await logOf(ids)).at(-1);
-      return received.some(({ value }) => value.agentEvents.cursor === end);
+      return before === end || received.some(({ value }) => value.agentEvents.cursor === end);
     };
     /** One that stays. */
     const steady = mc.owner.subscribe(FeedFrom, { filter: { boardId, types: DONE_HERE }, since: begun });

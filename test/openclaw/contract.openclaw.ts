@@ -1,4 +1,5 @@
 import { describeGateway, FAIL, SLOW } from '../gateway-contract/cases.ts';
+import { startProxy } from '../gateway-contract/proxy.ts';
 import { lastUserText, startFakeModel } from './fake-model.ts';
 import { startOpenClaw } from './openclaw.ts';
 
@@ -8,14 +9,17 @@ describeGateway('OpenClaw', async () => {
     if (message.includes(FAIL)) return { status: 400 };
     return { text: 'OK', delayMs: message.includes(SLOW) ? 2000 : 0 };
   });
-  const openclaw = await startOpenClaw({ model });
+  const openclaw = await startOpenClaw({ model, config: { gateway: { trustedProxies: ['127.0.0.1'] } } });
+  const proxy = await startProxy(openclaw.url);
   return {
     url: openclaw.url,
+    remoteUrl: proxy.url,
     httpUrl: openclaw.httpUrl,
     token: openclaw.token,
     stateDir: openclaw.stateDir,
     restart: () => openclaw.restart(),
     async stop() {
+      await proxy.stop();
       await openclaw.dispose();
       await model.stop();
     },

@@ -8,6 +8,7 @@ import { graphql } from '../../src/generated/client/gql.ts';
 import { agentTokenIn } from '../../src/provisioning/tokens.ts';
 import { curlBlocks } from '../support/curl-blocks.ts';
 import { AgentEvents, DeleteAgent, Heartbeat, ReadAgent } from '../support/documents.ts';
+import { eventually } from '../support/eventually.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { type FakeModel, type ModelRequest, seenText, startFakeModel, toolResults } from './fake-model.ts';
@@ -38,7 +39,15 @@ describe('the main job on a real OpenClaw gateway', () => {
     openclaw = await startOpenClaw({ model });
     mc = await startMissionControl();
     own = new GatewayConnection({
-      target: { id: 'test', url: openclaw.url, token: openclaw.token, tlsFingerprint: null, allowInsecureTls: false },
+      target: {
+        id: 'test',
+        url: openclaw.url,
+        token: openclaw.token,
+        tlsFingerprint: null,
+        allowInsecureTls: false,
+        device: null,
+        deviceToken: null,
+      },
       log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
       onInfo: () => undefined,
       onEvent: () => undefined,
@@ -92,6 +101,12 @@ describe('the main job on a real OpenClaw gateway', () => {
 
     const file = await readFile(path.join(worker.workspacePath, 'AGENTS.md'), 'utf8');
     const token = agentTokenIn(file) ?? '';
+    // The run in which it has reported in is over: its end, seen later than the heartbeat, would count.
+    await eventually(
+      () => mc.owner.run(ReadAgent, { id: worker.id }),
+      ({ agent }) => agent?.status === 'IDLE',
+      60_000,
+    );
     const before = live.received.length;
     const { heartbeat } = await mc.as(token).run(Heartbeat, { input: { status: 'ACTIVE' } });
     const answeredAt = performance.now();

@@ -5,6 +5,7 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { Client, type Subscription } from '../support/client.ts';
 import { Heartbeat, ReadAgent } from '../support/documents.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
+import { randomFrom } from '../support/random.ts';
 import { preparedFolder, type ServerProcess, startProcess } from '../support/server-process.ts';
 import { entriesOf, workspaceToken } from '../support/workspace.ts';
 
@@ -29,17 +30,6 @@ const ReadLog = graphql(`
 /** More rounds by hand: KILL_ROUNDS=50. With SEED, the same moments again. */
 const ROUNDS = Number(process.env.KILL_ROUNDS ?? 3);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
-
-/** The same numbers from 0 to 1 for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 describe('a server that is killed (-9)', () => {
   let gateway: Simulator;

@@ -16,6 +16,7 @@ export function documentInput(
     board?: Partial<DocumentInput['board'] & object>;
     profile?: IdentityProfile;
     authToken?: string;
+    roleSoul?: DocumentInput['roleSoul'];
   } = {},
 ): DocumentInput {
   const board = { id: 'b0a7d', name: 'Docs', boardType: 'goal', objective: 'Describe everything', ...change.board };
@@ -32,6 +33,7 @@ export function documentInput(
       ...change.agent,
     },
     board: kind === 'GATEWAY_MAIN' ? null : board,
+    roleSoul: change.roleSoul ?? null,
     baseUrl: 'http://localhost:8000',
     authToken: change.authToken ?? SAMPLE_TOKEN,
   };

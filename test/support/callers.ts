@@ -12,7 +12,7 @@ export async function operatorToken(
   { organizationId, expiresAt }: { organizationId?: string; expiresAt?: Date } = {},
 ): Promise<string> {
   const token = newToken(OPERATOR_TOKEN_PREFIX);
-  const first = await mc.prisma.organization.findFirstOrThrow({ orderBy: { id: 'asc' } });
+  const first = await mc.prisma.organization.findFirstOrThrow({ where: { isFirst: true } });
   await mc.prisma.apiToken.create({
     data: {
       organizationId: organizationId ?? first.id,

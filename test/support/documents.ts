@@ -129,3 +129,106 @@ export const AgentEvents = graphql(`
     }
   }
 `);
+
+export const UpdateAgent = graphql(`
+  mutation UpdateAgent($input: UpdateAgentInput!) {
+    updateAgent(input: $input) {
+      __typename
+      ... on Agent {
+        id
+        name
+        identityProfile { role expertise tone emoji }
+        soulTemplate
+        heartbeat { enabled intervalSeconds }
+        provisioning { phase generation observedGeneration }
+      }
+      ... on ValidationError { fields { path message } }
+      ... on Error { message code }
+    }
+  }
+`);
+
+export const PauseAgent = graphql(`
+  mutation PauseAgent($id: ID!) {
+    pauseAgent(id: $id) { __typename ... on Agent { id status } ... on Error { message code } }
+  }
+`);
+
+export const ResumeAgent = graphql(`
+  mutation ResumeAgent($id: ID!) {
+    resumeAgent(id: $id) { __typename ... on Agent { id status } ... on Error { message code } }
+  }
+`);
+
+export const ReprovisionAgent = graphql(`
+  mutation ReprovisionAgent($input: ReprovisionAgentInput!) {
+    reprovisionAgent(input: $input) {
+      __typename
+      ... on Agent { id isManaged provisioning { phase generation } }
+      ... on ValidationError { fields { path message } }
+      ... on Error { message code }
+    }
+  }
+`);
+
+export const AdoptAgent = graphql(`
+  mutation AdoptAgent($input: AdoptAgentInput!) {
+    adoptAgent(input: $input) {
+      __typename
+      ... on Agent { id name isManaged openclawAgentId workspacePath heartbeat { enabled intervalSeconds } }
+      ... on ValidationError { fields { path message } }
+      ... on GatewayError { gatewayCode hint }
+      ... on Error { message code }
+    }
+  }
+`);
+
+export const UpdateGateway = graphql(`
+  mutation UpdateGateway($input: UpdateGatewayInput!) {
+    updateGateway(input: $input) {
+      __typename
+      ... on Gateway { id name url workspaceRoot hasToken tlsFingerprint allowInsecureTls }
+      ... on ValidationError { fields { path message } }
+      ... on Error { message code }
+    }
+  }
+`);
+
+export const DeleteGateway = graphql(`
+  mutation DeleteGateway($id: ID!, $force: Boolean) {
+    deleteGateway(id: $id, force: $force) { __typename ... on Deleted { id } ... on Error { message code } }
+  }
+`);
+
+export const DeleteBoard = graphql(`
+  mutation DeleteBoard($id: ID!) {
+    deleteBoard(id: $id) { __typename ... on Deleted { id } ... on Error { message code } }
+  }
+`);
+
+export const SyncGatewayTemplates = graphql(`
+  mutation SyncGatewayTemplates($input: SyncGatewayTemplatesInput!) {
+    syncGatewayTemplates(input: $input) {
+      __typename
+      ... on TemplateSync { id phase total updated unchanged skipped finishedAt }
+      ... on ValidationError { fields { path message } }
+      ... on Error { message code }
+    }
+  }
+`);
+
+export const ReadConnection = graphql(`
+  query ReadConnection($id: ID!) {
+    gateway(id: $id) {
+      id
+      name
+      connection { state lastError hint nextAttemptAt connectedAt }
+    }
+  }
+`);
+
+export const ReadAgentLog = graphql(`
+  query ReadAgentLog($id: ID!) {
+    agent(id: $id) { events(last: 100) { nodes { type status previousStatus liveness message step { name outcome detail } } } }
+  }
+`);

@@ -3,6 +3,7 @@ export async function eventually<T>(
   ask: () => Promise<T> | T,
   isSo: (answer: T) => boolean,
   timeoutMs = 15_000,
+  everyMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -10,6 +11,6 @@ export async function eventually<T>(
     if (isSo(answer)) return answer;
     if (performance.now() > deadline)
       throw new Error(`It did not become so within ${timeoutMs} ms: ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fromPglite, PgBoss } from 'pg-boss';
 import type { TestProject } from 'vitest/node';
 import { openPGlite } from '../../src/db/database.ts';
 
@@ -18,9 +17,6 @@ declare module 'vitest' {
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
   const pglite = await openPGlite(null);
-  const boss = new PgBoss({ db: fromPglite(pglite), backend: 'pglite', schema: 'jobs', supervise: false });
-  await boss.start();
-  await boss.stop({ graceful: false });
   const snapshot = path.join(folder, 'snapshot.tar');
   await writeFile(snapshot, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()));
   await pglite.close();

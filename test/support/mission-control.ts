@@ -5,9 +5,10 @@ import path from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { readConfig } from '../../src/config.ts';
-import { createLog } from '../../src/log.ts';
-import { type Server, startServer } from '../../src/server.ts';
+import { createLog, type Log } from '../../src/log.ts';
+import { type Server, type ServerOptions, startServer } from '../../src/server.ts';
 import { Client } from './client.ts';
+import { StatementWatch } from './statement-watch.ts';
 
 export interface MissionControl {
   url: string;
@@ -17,6 +18,9 @@ export interface MissionControl {
   owner: Client;
   /** The same server for somebody with another token, or with none. */
   as(token: string | null): Client;
+  /** Every statement that operations issue. */
+  statements: StatementWatch;
+  /** Throws when an operation has issued statements for each entry of its result; see StatementWatch. */
   stop(): Promise<void>;
 }
 
@@ -25,28 +29,39 @@ export const ADMIN_TOKEN = 'test-admin-token-that-is-long-enough';
 /**
  * The whole server on a free port: on an embedded database in memory, or on PostgreSQL where the suite has one.
  * @param settings environment variables
+ * @param options.log for what the server tells; by default it tells nothing
  */
-export async function startMissionControl(settings: Record<string, string> = {}): Promise<MissionControl> {
+export async function startMissionControl(
+  settings: Record<string, string> = {},
+  { log, soulTimes }: Pick<ServerOptions, 'soulTimes'> & { log?: Log } = {},
+): Promise<MissionControl> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
   const postgres = inject('postgres');
   const config = readConfig({
     PORT: '0',
     DATA_DIR: folder,
     ADMIN_TOKEN,
+    SOULS_URL: '',
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
     ...(postgres !== null && { DATABASE_URL: await newDatabase(postgres), SECRET_KEY }),
     ...settings,
   });
-  const options = config.databaseUrl === null ? { snapshot: await openSnapshot() } : {};
-  const server: Server = await startServer(config, createLog(config.logLevel), options);
+  const statements = new StatementWatch();
+  const server: Server = await startServer(config, log ?? createLog(config.logLevel), {
+    watch: (adapter) => statements.watch(adapter),
+    ...(config.databaseUrl === null && { snapshot: await openSnapshot() }),
+    ...(soulTimes && { soulTimes }),
+  });
   return {
     url: server.url,
     prisma: server.fleet.database.prisma,
     owner: new Client(server.url, ADMIN_TOKEN),
     as: (token) => new Client(server.url, token),
+    statements,
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true, force: true });
+      statements.check();
     },
   };
 }

@@ -34,7 +34,7 @@ export class ServerProcess {
   constructor(settings: Record<string, string>) {
     this.#child = spawn(process.execPath, [MAIN], {
       cwd: ROOT,
-      env: { PATH: process.env.PATH, PORT: '0', ...settings },
+      env: { PATH: process.env.PATH, PORT: '0', SOULS_URL: '', ...settings },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -15,8 +15,24 @@ describe('settings', () => {
       adminToken: null,
       templatesDir: 'templates',
       corsOrigins: [],
+      oidc: null,
       logLevel: 'info',
       provisionConcurrency: 8,
+      checkInTimeoutSeconds: 30,
+      eventRetentionDays: 30,
+      introspection: true,
+      suggestions: true,
+      limits: {
+        operation: { depth: 20, aliases: 100, directives: 50, tokens: 4_000, cost: 150_000 },
+        bodyBytes: 1_048_576,
+        requestTimeoutSeconds: 30,
+        operationsPerConnection: 100,
+        connectionsPerCredential: 2_000,
+        requestsPerMinute: 6_000,
+        failedSignInsPerMinute: 60,
+        trustedProxies: 0,
+      },
+      soulsUrl: 'https://souls.directory',
     });
   });
 
@@ -42,6 +58,15 @@ describe('settings', () => {
   });
 
   it.each([
+    ['', null],
+    [' ', null],
+    ['https://souls.example/mirror//', 'https://souls.example/mirror'],
+    [undefined, 'https://souls.directory'],
+  ])('turn the directory of souls off by the empty text: SOULS_URL=%j', (value, soulsUrl) => {
+    expect(readConfig({ SOULS_URL: value }).soulsUrl).toBe(soulsUrl);
+  });
+
+  it.each<[name: string, value: string, problem: string, blamed?: string]>([
     ['PORT', 'eighty', 'must be a port number, from 0 to 65535. For example: PORT=8000'],
     ['PORT', '65536', 'must be a port number, from 0 to 65535. For example: PORT=8000'],
     ['PORT', '-1', 'must be a port number, from 0 to 65535. For example: PORT=8000'],
@@ -75,12 +100,101 @@ describe('settings', () => {
       'https://a.example,everyone',
       'must be an http or https URL. For example: CORS_ORIGINS=https://app.example.com,http://localhost:5173',
     ],
+    ['MAX_DEPTH', '0', 'must be a whole number from 1 to 1000000000. For example: MAX_DEPTH=20'],
+    ['MAX_ALIASES', '-1', 'must be a whole number from 0 to 1000000000. For example: MAX_ALIASES=100'],
+    ['MAX_DIRECTIVES', 'few', 'must be a whole number from 0 to 1000000000. For example: MAX_DIRECTIVES=50'],
+    ['MAX_TOKENS', '0', 'must be a whole number from 1 to 1000000000. For example: MAX_TOKENS=4000'],
+    ['MAX_COST', '1.5', 'must be a whole number from 1 to 1000000000. For example: MAX_COST=150000'],
+    ['MAX_BODY_BYTES', '1MB', 'must be a whole number from 1024 to 1000000000. For example: MAX_BODY_BYTES=1048576'],
+    [
+      'REQUEST_TIMEOUT_SECONDS',
+      '0',
+      'must be a whole number of seconds from 1 to 3600. For example: REQUEST_TIMEOUT_SECONDS=30',
+    ],
+    [
+      'MAX_OPERATIONS_PER_CONNECTION',
+      '0',
+      'must be a whole number from 1 to 1000000000. For example: MAX_OPERATIONS_PER_CONNECTION=100',
+    ],
+    [
+      'MAX_CONNECTIONS_PER_CREDENTIAL',
+      '0',
+      'must be a whole number from 1 to 1000000000. For example: MAX_CONNECTIONS_PER_CREDENTIAL=2000',
+    ],
+    [
+      'REQUESTS_PER_MINUTE',
+      '-5',
+      'must be a whole number from 1 to 1000000000, or 0 for no limit. For example: REQUESTS_PER_MINUTE=6000',
+    ],
+    [
+      'FAILED_SIGN_INS_PER_MINUTE',
+      'none',
+      'must be a whole number from 1 to 1000000000, or 0 for no limit. For example: FAILED_SIGN_INS_PER_MINUTE=60',
+    ],
+    ['TRUST_PROXY', 'true', 'must be the number of proxies, from 0 to 10. For example: TRUST_PROXY=1'],
+    ['INTROSPECTION', 'no', 'must be on or off. For example: INTROSPECTION=off'],
+    ['SUGGESTIONS', 'false', 'must be on or off. For example: SUGGESTIONS=off'],
+    [
+      'OIDC_ISSUER',
+      'http://login.example.com',
+      'must be an https URL (http only for an issuer on this machine). For example: OIDC_ISSUER=https://login.example.com/realms/main',
+    ],
+    [
+      'OIDC_ISSUER',
+      'https://login.example.com?realm=main',
+      'must have no query and no fragment. For example: OIDC_ISSUER=https://login.example.com/realms/main',
+    ],
+    [
+      'OIDC_ISSUER',
+      'https://login.example.com',
+      'is required together with OIDC_ISSUER: a token that the issuer made for another application must not open this one. For example: OIDC_AUDIENCE=mission-control',
+      'OIDC_AUDIENCE',
+    ],
+    [
+      'OIDC_AUDIENCE',
+      'mission-control',
+      'is required together with OIDC_AUDIENCE. For example: OIDC_ISSUER=https://login.example.com/realms/main',
+      'OIDC_ISSUER',
+    ],
     ['LOG_LEVEL', 'loud', 'must be one of fatal, error, warn, info, debug, trace, silent. For example: LOG_LEVEL=info'],
+    [
+      'SOULS_URL',
+      'off',
+      'must be an http or https URL without a password, or empty. For example: SOULS_URL=https://souls.directory',
+    ],
+    [
+      'SOULS_URL',
+      'ftp://souls.example',
+      'must be an http or https URL without a password, or empty. For example: SOULS_URL=https://souls.directory',
+    ],
+    [
+      'SOULS_URL',
+      'https://me:secret@souls.example',
+      'must be an http or https URL without a password, or empty. For example: SOULS_URL=https://souls.directory',
+    ],
+    [
+      'SOULS_URL',
+      'https://souls.example/?key=1',
+      'must be an http or https URL without a password, or empty. For example: SOULS_URL=https://souls.directory',
+    ],
+    [
+      'SOULS_URL',
+      'https://souls.example/#all',
+      'must be an http or https URL without a password, or empty. For example: SOULS_URL=https://souls.directory',
+    ],
     ['PROVISION_CONCURRENCY', '0', 'must be a whole number from 1 to 32. For example: PROVISION_CONCURRENCY=8'],
     ['PROVISION_CONCURRENCY', 'many', 'must be a whole number from 1 to 32. For example: PROVISION_CONCURRENCY=8'],
-  ])('that are wrong are named with the problem and an example: %s=%s', (name, value, problem) => {
-    expect(() => readConfig({ [name]: value })).toThrow(new ConfigError(`${name} ${problem}`));
+  ])('that are wrong are named with the problem and an example: %s=%s', (name, value, problem, blamed = name) => {
+    expect(() => readConfig({ [name]: value })).toThrow(new ConfigError(`${blamed} ${problem}`));
   });
+
+  it.each(['https://login.example.com/realms/main', 'http://localhost:8080/', 'http://127.0.0.1:1', 'http://[::1]:1'])(
+    'take the issuer %s as it is written',
+    (issuer) => {
+      const { oidc } = readConfig({ OIDC_ISSUER: issuer, OIDC_AUDIENCE: 'mission-control' });
+      expect(oidc).toEqual({ issuer, audience: 'mission-control' });
+    },
+  );
 
   it('want a key that all processes share together with a database that they share', () => {
     expect(() => readConfig({ DATABASE_URL: 'postgresql://localhost/mc' })).toThrow(

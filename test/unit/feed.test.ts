@@ -17,6 +17,7 @@ class Log {
       return async () => undefined;
     },
     prisma: {
+      organization: { findUnique: async () => ({ eventsRemovedSeq: 0n, eventsRemovedAt: null }) },
       agentEvent: {
         aggregate: async () => ({ _max: { seq: this.rows.at(-1)?.seq ?? null } }),
         findMany: async ({ where, take }: { where: { seq: { gt: bigint } }; take: number }) => {
@@ -38,31 +39,42 @@ class Log {
 
 const heartbeat = JSON.stringify([['o', 'a', null, 'g', 'IDLE', 'ONLINE', 0]]);
 
-it('gives a heartbeat that is not logged no cursor before one that the reader has seen', async () => {
+it('gives a reader that has read further than its process nothing twice, and no cursor before one that it has seen', async () => {
   const log = new Log();
   log.append(1n);
   const feed = new EventFeed(log.database, { error: (fields) => expect.fail(JSON.stringify(fields)) });
   await feed.start();
-  const events = await feed.subscribe('o', { after: 0n }, () => true);
-  expect((await events.next()).value?.seq).toBe(1n);
+  const events = (await feed.subscribe('o', { after: 0n }, { wants: () => true }))[Symbol.asyncIterator]();
 
-  // Two more are committed. The reader reads them for itself, while the stream of this process still waits for its own read.
+  // Two more are committed. The reader reads them for itself, while its process still waits for its own read.
   log.append(2n);
   log.append(3n);
   log.held = true;
   log.tell('agent_events', 'o');
   log.held = false;
-  expect((await events.next()).value?.seq).toBe(2n);
-  expect((await events.next()).value?.seq).toBe(3n);
+  for (const seq of [1n, 2n, 3n]) expect((await events.next()).value?.seq).toBe(seq);
   const next = events.next();
   log.tell(LIVE_CHANNEL, heartbeat);
-  expect((await next).value).toMatchObject({ type: 'HEARTBEAT', seq: 3n, isLogged: false });
 
-  // The stream comes to them, too; for this reader they are no news. What follows is.
+  // The process comes to them, too; for this reader they are no news. What follows is.
   for (const answer of log.reads.splice(0)) answer();
   log.append(4n);
   log.tell('agent_events', 'o');
-  expect((await events.next()).value?.seq).toBe(4n);
+  expect((await next).value?.seq).toBe(4n);
+  const live = events.next();
+  log.tell(LIVE_CHANNEL, heartbeat);
+  expect((await live).value).toMatchObject({ type: 'HEARTBEAT', seq: 4n, isLogged: false });
   await events.return(undefined);
+  await feed.stop();
+});
+
+it('ends a reader at once that waits', async () => {
+  const log = new Log();
+  const feed = new EventFeed(log.database, { error: (fields) => expect.fail(JSON.stringify(fields)) });
+  await feed.start();
+  const events = (await feed.subscribe('o', null, { wants: () => true }))[Symbol.asyncIterator]();
+  const next = events.next();
+  await events.return(undefined);
+  expect(await next).toEqual({ value: undefined, done: true });
   await feed.stop();
 });

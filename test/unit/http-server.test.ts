@@ -5,7 +5,7 @@ import { createLog } from '../../src/log.ts';
 let server: HttpServer;
 let url: string;
 beforeEach(async () => {
-  server = new HttpServer(createLog('silent'));
+  server = new HttpServer(createLog('silent'), { bodyBytes: 1_024, requestTimeoutSeconds: 10, overHttps: false });
   url = `http://127.0.0.1:${await server.listen('127.0.0.1', 0)}`;
 });
 afterEach(() => server.close(0));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashToken } from '../../src/access/tokens.ts';
+import type { AgentRequest } from '../../src/generated/prisma/client.ts';
 import { decideToken, divideWork, wantedEntry } from '../../src/provisioning/plan.ts';
 
 describe('the work of a run', () => {
@@ -12,15 +13,16 @@ describe('the work of a run', () => {
   const leavingOf = (all: { openclawAgentId: string; deletionRequestedAt: Date | null }[]) =>
     new Set(all.filter((one) => one.deletionRequestedAt).map((one) => one.openclawAgentId));
 
-  it('has each agent that is due exactly once', () => {
+  it('has each agent that is due exactly once, but those that wait for another to leave', () => {
     fc.assert(
       fc.property(agents, agents, (due, others) => {
-        const { remove, provision, blocked } = divideWork(due, leavingOf([...due, ...others]));
-        const divided = [...remove, ...provision, ...blocked];
-        expect(divided).toHaveLength(due.length);
-        expect(new Set(divided)).toEqual(new Set(due));
+        const leaving = leavingOf([...due, ...others]);
+        const { remove, provision } = divideWork(due, leaving);
+        const waiting = due.filter((one) => one.deletionRequestedAt === null && leaving.has(one.openclawAgentId));
+        expect([...remove, ...provision, ...waiting]).toHaveLength(due.length);
+        expect(new Set([...remove, ...provision, ...waiting])).toEqual(new Set(due));
         expect(remove.every((one) => one.deletionRequestedAt !== null)).toBe(true);
-        expect([...provision, ...blocked].every((one) => one.deletionRequestedAt === null)).toBe(true);
+        expect(provision.every((one) => one.deletionRequestedAt === null)).toBe(true);
       }),
     );
   });
@@ -29,23 +31,23 @@ describe('the work of a run', () => {
     fc.assert(
       fc.property(agents, agents, (due, others) => {
         const leaving = leavingOf([...due, ...others]);
-        const { provision, blocked } = divideWork(due, leaving);
+        const { provision } = divideWork(due, leaving);
         expect(provision.some((one) => leaving.has(one.openclawAgentId))).toBe(false);
-        expect(blocked.every((one) => leaving.has(one.openclawAgentId))).toBe(true);
       }),
     );
   });
 
   it('is nothing when nothing is due', () => {
-    expect(divideWork([], new Set(['a']))).toEqual({ remove: [], provision: [], blocked: [] });
+    expect(divideWork([], new Set(['a']))).toEqual({ remove: [], provision: [] });
   });
 });
 
 describe('the token of an agent', () => {
   const found = (token: string) => ({ token, hash: hashToken(token) });
-  const known = (tokenHash: string | null, previousTokenHash: string | null = null) => ({
+  const known = (tokenHash: string | null, previousTokenHash: string | null = null, requests: AgentRequest[] = []) => ({
     tokenHash,
     previousTokenHash,
+    requests,
   });
   const [one, two, strange] = [found('one'), found('two'), found('strange')];
 
@@ -67,6 +69,13 @@ describe('the token of an agent', () => {
     ],
     ['the workspace has lost it', known(two.hash, one.hash), null, { kind: 'issue', stillValid: one.hash }],
     ['the workspace has a strange one', known(one.hash), strange, { kind: 'issue', stillValid: one.hash }],
+    ['a new one is asked for', known(one.hash, null, ['ROTATE_TOKEN']), one, { kind: 'issue', stillValid: one.hash }],
+    [
+      'a new one is asked for, and one was never written',
+      known(two.hash, one.hash, ['ROTATE_TOKEN']),
+      one,
+      { kind: 'issue', stillValid: one.hash },
+    ],
     ['an adopted agent with a strange one', known(null), strange, { kind: 'issue', stillValid: null }],
   ] as const)('%s', (_title, agent, inWorkspace, decision) => {
     expect(decideToken(agent, inWorkspace)).toEqual(decision);
@@ -80,7 +89,7 @@ describe('the token of an agent', () => {
     const run = fc.record({
       /** The step after which the run is killed; 4: it is not. */
       killedAfter: fc.integer({ min: 0, max: 4 }),
-      /** Whether an operator has asked for a new one before this run: what rotateAgentToken will do. */
+      /** Whether an operator has asked for a new one before this run. */
       rotate: fc.boolean(),
       /** The run is killed in the middle of the write: it was done, and nobody was told. */
       lostAnswer: fc.boolean(),
@@ -92,7 +101,8 @@ describe('the token of an agent', () => {
         let next = 0;
         const valid = () =>
           workspace === null || [agent.tokenHash, agent.previousTokenHash].includes(hashToken(workspace));
-        for (const { killedAfter, lostAnswer } of runs) {
+        for (const { killedAfter, lostAnswer, rotate } of runs) {
+          if (rotate) agent = { ...agent, requests: ['ROTATE_TOKEN'] };
           let token: string | null = null;
           for (const [index, step] of steps.entries()) {
             const dies = index >= killedAfter;
@@ -129,6 +139,7 @@ describe('the entry of an agent', () => {
     identityProfile: {},
     heartbeatEnabled: true,
     heartbeatIntervalSeconds: 300,
+    isManaged: true,
     status: 'READY',
   } as unknown as Parameters<typeof wantedEntry>[0];
 
@@ -136,10 +147,14 @@ describe('the entry of an agent', () => {
     expect(wantedEntry(base)).toEqual({
       name: 'Fox',
       workspace: '/w/workspace-mc-1',
-      identity: { name: 'Fox' },
+      identity: { name: 'Fox', emoji: null },
       heartbeat: { every: '300s', target: 'none' },
     });
     expect(wantedEntry({ ...base, identityProfile: { emoji: '🦊' } }).identity).toEqual({ name: 'Fox', emoji: '🦊' });
+  });
+
+  it('leaves alone who an adopted agent is', () => {
+    expect(wantedEntry({ ...base, isManaged: false })).not.toHaveProperty('identity');
   });
 
   it('has no heartbeats when they are off or the agent is paused', () => {

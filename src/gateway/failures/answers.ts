@@ -8,7 +8,6 @@ import {
   type Rule,
   SEE_LOG,
   says,
-  UPDATE_OPENCLAW,
   VERSIONS_DIFFER,
   WAIT_FOR_IT,
 } from './rule.ts';
@@ -37,6 +36,27 @@ export const ANSWER_FAILURES: readonly Rule[] = [
     ...passing,
     hint: WAIT_FOR_IT,
     message: () => 'The gateway is restarting.',
+  },
+  // An agent that was deleted and came back by a patch, for one: what was written is on disk, and the gateway restarts.
+  {
+    reason: 'draining',
+    matches: says(/recovery restart is required/i),
+    ...passing,
+    hint: WAIT_FOR_IT,
+    message: () => 'The gateway restarts to take over its new configuration.',
+  },
+  // A workspace that cannot be made; the gateway calls both passing (measured on OpenClaw 2026.9.6).
+  {
+    reason: 'workspace-refused',
+    matches: says(/\b(EPERM|EACCES|EROFS|ENOTDIR|ENOSPC)\b/),
+    ...lasting,
+    hint: "Let the gateway's user write to the workspace's folder, or choose another workspaceRoot with updateGateway; then call checkGateway.",
+  },
+  {
+    reason: 'workspace-refused',
+    matches: says(/gateway\.maintenance_required/),
+    ...lasting,
+    hint: "Run openclaw doctor --fix on the gateway's machine, or choose another workspaceRoot with updateGateway; then call checkGateway.",
   },
   // About 256 requests waiting over all connections; it does not say how long to wait.
   { reason: 'busy', matches: says(/server is busy/i), ...passing, retryAfterMs: 250, hint: WAIT_FOR_IT },
@@ -89,7 +109,7 @@ export const ANSWER_FAILURES: readonly Rule[] = [
     reason: 'unsupported-file',
     matches: says(/^unsupported file /),
     ...lasting,
-    hint: 'Put its text into a file that this gateway takes, for example AGENTS.md.',
+    hint: "Update OpenClaw on the gateway's machine: it does not take a file that it lets read.",
   },
   // Links, and files above what it reads back. The types are from the source of agents.workspace.get.
   {
@@ -125,13 +145,23 @@ export const ANSWER_FAILURES: readonly Rule[] = [
     hint: "Leave it: this is the gateway's own agent.",
   },
   // Labels are unique per agent only.
-  { reason: 'label-in-use', matches: says(/^label already in use/), ...lasting, hint: 'Choose another name.' },
+  {
+    reason: 'label-in-use',
+    matches: says(/^label already in use/),
+    ...lasting,
+    hint: 'Choose another name with updateAgent.',
+  },
   {
     reason: 'message-conflict',
     matches: because('chat-request-conflict'),
     ...lasting,
     hint: 'Send it with another idempotency key: this one belongs to another message.',
   },
-  { reason: 'unknown-method', matches: says(/^unknown method/), ...lasting, hint: UPDATE_OPENCLAW },
+  {
+    reason: 'unknown-method',
+    matches: says(/^unknown method/),
+    ...lasting,
+    hint: "Update OpenClaw on the gateway's machine: this server uses a method that its version lacks.",
+  },
   { reason: 'invalid-params', matches: says(/^invalid [\w.]+ params/), ...lasting, hint: VERSIONS_DIFFER },
 ];

@@ -30,6 +30,12 @@ function approveHint(requestId: string | null): string {
     : `On the gateway's machine run: openclaw devices approve ${requestId}`;
 }
 
+/** Of "gateway closed (1012): service restart", the reason; nothing when there is none. */
+function reasonOf({ message }: Fault): string {
+  const reason = /^gateway closed \(\d+\): (.+)$/.exec(message)?.[1];
+  return reason === undefined || reason === 'no reason given' ? '' : `: ${reason}`;
+}
+
 /**
  * Refused handshakes: reported with `details.code`, then close 1008 (1002 for the protocol). Measured on OpenClaw 2026.9.6 and,
  * for protocol 3, on 2026.2.26.
@@ -98,12 +104,26 @@ export const HANDSHAKE_FAILURES: readonly Rule[] = [
     ...unauthorized,
     hint: "Set the clocks of this server and of the gateway's machine: they differ too much.",
   },
-  // The client would retry these for ever, though nothing changes by itself.
+  // Revoked, rotated, or its device removed: all the same answer; a token with fewer rights gives AUTH_SCOPE_MISMATCH. The
+  // connection goes on with the shared token by itself, so nobody sees this one.
+  {
+    reason: 'device-token-refused',
+    matches: either(
+      detail('AUTH_DEVICE_TOKEN_MISMATCH', 'AUTH_SCOPE_MISMATCH'),
+      says(/device token (scope )?mismatch/i),
+    ),
+    ...unauthorized,
+    hint: SET_TOKEN,
+    message: () => "The gateway refuses the token that it gave to this server's device.",
+  },
+  // The client would retry these for ever, though nothing changes by itself. Id and signature are made from one key, so what can
+  // differ is the text that is signed; the client has two versions of it.
   {
     reason: 'device-refused',
-    matches: (fault) => /^(DEVICE_AUTH_|AUTH_DEVICE_TOKEN_|AUTH_SCOPE_MISMATCH)/.test(fault.detailCode ?? ''),
+    matches: (fault) => fault.detailCode?.startsWith('DEVICE_AUTH_') === true,
     ...unauthorized,
-    hint: "On the gateway's machine run openclaw devices list and remove this server's device, so that it asks for approval anew.",
+    hint: VERSIONS_DIFFER,
+    message: (fault) => `The gateway does not accept how this server's device signs in: ${fault.message}.`,
   },
   // Protocol 4 sends the code, protocol 3 only the message and details.expectedProtocol.
   {
@@ -139,6 +159,6 @@ export const HANDSHAKE_FAILURES: readonly Rule[] = [
     matches: says(/^gateway (closed \(\d+\)|transient pre-hello clean close)/),
     ...passing,
     hint: WAIT_FOR_IT,
-    message: (fault) => `The connection to ${fault.address} ended: ${fault.message.replace(/^gateway /, '')}.`,
+    message: (fault) => `The connection to ${fault.address} ended${reasonOf(fault)}.`,
   },
 ];

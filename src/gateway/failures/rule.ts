@@ -44,6 +44,7 @@ export type FailureReason =
   | 'password-wanted'
   | 'auth-rate-limited'
   | 'device-refused'
+  | 'device-token-refused'
   | 'clock-skew'
   | 'sign-in-refused'
   | 'pairing-required'
@@ -71,6 +72,7 @@ export type FailureReason =
   | 'label-in-use'
   | 'message-conflict'
   | 'unknown-method'
+  | 'workspace-refused'
   | 'invalid-params'
   | 'unexpected-answer'
   // what no rule knows

@@ -88,8 +88,8 @@ export const TRANSPORT_FAILURES: readonly Rule[] = [
     reason: 'plaintext-refused',
     matches: says(/over plaintext ws:\/\//),
     ...misconfigured,
-    hint: 'Use a wss:// URL, or reach the gateway through a tunnel or a private network.',
-    message: (fault) => `${fault.address} is public and not encrypted: the token could be read on the way.`,
+    hint: "Use a wss:// URL, a tunnel to localhost, or the gateway's private IP address, .local or .ts.net name.",
+    message: (fault) => `${fault.address} may be public and is not encrypted: the token could be read on the way.`,
   },
   {
     reason: 'invalid-url',

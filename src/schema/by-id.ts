@@ -1,0 +1,50 @@
+import { LRUCache } from 'lru-cache';
+import { gather } from '../gather.ts';
+import type { Agent, Board, Gateway, Task } from '../generated/prisma/client.ts';
+import type { Context } from './context.ts';
+
+interface Models {
+  agent: Agent;
+  board: Board;
+  gateway: Gateway;
+  task: Task;
+}
+
+/** A model of the Prisma client. */
+interface Rows {
+  findMany(args: { where: { AND: object[] } }): PromiseLike<{ id: string }[]>;
+}
+
+type Reader = (id: string) => Promise<{ id: string } | null>;
+
+/** Different selections of different viewers that are read in turns. */
+const READERS = 1_000;
+const readers = new WeakMap<object, LRUCache<string, Reader>>();
+
+/**
+ * The row with this id, when it meets the condition. Requests that come at the same time, each for another id, share a
+ * statement when they ask for the same of it with the same rights.
+ * @param query what the document asks for of it, as the prisma plugin gives it
+ */
+export async function rowById<Model extends keyof Models>(
+  context: Context,
+  model: Model,
+  query: object,
+  id: string,
+  where: object,
+): Promise<Models[Model] | null> {
+  const { prisma } = context.fleet.database;
+  const known = readers.get(prisma) ?? new LRUCache<string, Reader>({ max: READERS });
+  readers.set(prisma, known);
+  const key = JSON.stringify([model, query, where]);
+  const rows: Rows = prisma[model] as unknown as Rows;
+  const reader =
+    known.get(key) ??
+    gather(async (ids) => {
+      const found = await rows.findMany({ ...query, where: { AND: [{ id: { in: [...ids] } }, where] } });
+      return new Map(found.map((row) => [row.id, row]));
+    });
+  known.set(key, reader);
+  // Of the columns it has those that are asked for, which the plugin sees to.
+  return (await reader(id.toLowerCase())) as Models[Model] | null;
+}
