@@ -10,14 +10,11 @@ export interface Bench {
   run(options: RunOptions): Promise<Measurement[]>;
 }
 
-export interface Target {
-  /** The name of a measurement; its median counts. */
-  measurement: string;
-  atMost: number;
-}
+/** The measurement is named; its median counts. */
+export type Target = { measurement: string } & ({ atMost: number } | { atLeast: number });
 
 export interface RunOptions {
-  /** A form for CI: fewer rounds, and nothing that has to be installed. */
+  /** A form for CI: fewer rounds, and nothing large that has to be installed. */
   short: boolean;
   /** Tells somebody who waits how far it is. */
   progress: (text: string) => void;
@@ -30,11 +27,11 @@ export interface Measurement {
   samples: number[];
 }
 
-export interface Verdict extends Target {
+export type Verdict = Target & {
   median: number;
   /** How many times better than the target it is: under 1 misses it. */
   ratio: number;
-}
+};
 
 export interface Result {
   bench: string;
@@ -71,7 +68,7 @@ function verdictOf(target: Target, measurements: Measurement[]): Verdict[] {
   const measurement = measurements.find(({ name }) => name === target.measurement);
   if (!measurement) return [];
   const value = median(measurement.samples);
-  return [{ ...target, median: value, ratio: target.atMost / value }];
+  return [{ ...target, median: value, ratio: 'atMost' in target ? target.atMost / value : value / target.atLeast }];
 }
 
 export function median(samples: readonly number[]): number {
@@ -81,6 +78,12 @@ export function median(samples: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The value that this part of them does not exceed. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
+}
+
 /** As a Markdown page: the machine, the measurements and how they compare with the targets. */
 export function markdownOf(bench: Bench, { machine, measurements, verdicts, at, short }: Result): string {
   const { cpu, cores, memoryGb, node } = machine;
@@ -88,16 +91,19 @@ export function markdownOf(bench: Bench, { machine, measurements, verdicts, at, 
     const shown = [stats.median, stats.min, stats.max].map((value) => shownAs(value, unit));
     return [name, ...shown, String(samples.length)];
   });
-  const compared = verdicts.map(({ measurement, atMost, median: value, ratio }) => {
+  const compared = verdicts.map((verdict) => {
+    const { measurement, median: value, ratio } = verdict;
     const unit = measurements.find(({ name }) => name === measurement)?.unit ?? '';
-    return [measurement, shownAs(atMost, unit), shownAs(value, unit), ratio.toFixed(2), ratio >= 1 ? 'met' : 'missed'];
+    const asked =
+      'atMost' in verdict ? `at most ${shownAs(verdict.atMost, unit)}` : `at least ${shownAs(verdict.atLeast, unit)}`;
+    return [measurement, asked, shownAs(value, unit), ratio.toFixed(2), ratio >= 1 ? 'met' : 'missed'];
   });
   return [
     `# ${bench.name}`,
     bench.about,
     `${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}; ${at.slice(0, 10)}${short ? '; short form' : ''}`,
     tableOf(['measurement', 'median', 'min', 'max', 'rounds'], rows),
-    ...(compared.length > 0 ? [tableOf(['target', 'at most', 'median', 'target / median', ''], compared)] : []),
+    ...(compared.length > 0 ? [tableOf(['target', 'asked for', 'median', 'times as good', ''], compared)] : []),
   ]
     .join('\n\n')
     .concat('\n');

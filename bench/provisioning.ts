@@ -161,7 +161,13 @@ async function provisionThroughApi(gateway: Gateway, proxy: RecordingProxy): Pro
   const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-bench-'));
   const token = randomBytes(24).toString('hex');
   const { PATH = '', HOME = '' } = process.env;
-  const settings = { PORT: '0', DATA_DIR: path.join(folder, 'data'), ADMIN_TOKEN: token, LOG_LEVEL: 'error' };
+  const settings = {
+    PORT: '0',
+    DATA_DIR: path.join(folder, 'data'),
+    ADMIN_TOKEN: token,
+    LOG_LEVEL: 'error',
+    SOULS_URL: '',
+  };
   try {
     const server = await startServerProcess({
       program: process.execPath,
@@ -278,6 +284,7 @@ function bareAgent(templates: Templates, { stateDir }: Gateway, name: string): B
         soulTemplate: null,
       },
       board: { id: randomUUID(), name: 'Bench', boardType: 'goal', objective: null },
+      roleSoul: null,
       baseUrl: 'http://localhost:8000',
       authToken: `mca_${'x'.repeat(43)}`,
     },

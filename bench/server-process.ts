@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -6,10 +7,26 @@ export const ROOT = path.join(import.meta.dirname, '..');
 
 export interface ServerProcess {
   url: string;
+  pid: number;
   /** From the start of the process until /readyz answered 200. */
   readyMs: number;
   /** Ends it as a service manager does. */
   stop(): Promise<void>;
+}
+
+/** One for all servers of a run: several may be on one database. */
+const SECRET_KEY = randomBytes(32).toString('base64');
+
+/** What a server on this PostgreSQL is started with. @param token the owner's */
+export function settingsOn(databaseUrl: string, token: string): Record<string, string> {
+  const { PATH = '' } = process.env;
+  const settings = { PORT: '0', LOG_LEVEL: 'error', SOULS_URL: '' };
+  return { PATH, DATABASE_URL: databaseUrl, SECRET_KEY, ADMIN_TOKEN: token, ...settings };
+}
+
+/** Starts a program of the project that is a server; see startServerProcess. */
+export function startProgram(file: string, env: Record<string, string>): Promise<ServerProcess> {
+  return startServerProcess({ program: process.execPath, args: [path.join(ROOT, file)], cwd: ROOT, env });
 }
 
 export interface Command {
@@ -29,7 +46,9 @@ const POLL_MS = 5;
 export async function startServerProcess({ program, args, cwd, env }: Command): Promise<ServerProcess> {
   const started = performance.now();
   // In a group of its own: npm passes signals on to its shell only, and the server would go on.
-  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  // A benchmark asks as often as it can, with one token.
+  const settings = { REQUESTS_PER_MINUTE: '0', ...env };
+  const child = spawn(program, args, { cwd, env: settings, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const killAtExit = () => signal(child, 'SIGKILL');
   process.on('exit', killAtExit);
   let output = '';
@@ -58,6 +77,7 @@ export async function startServerProcess({ program, args, cwd, env }: Command): 
   while (!(await isReady(url))) await sleep(POLL_MS);
   return {
     url,
+    pid: child.pid ?? 0,
     readyMs: performance.now() - started,
     async stop() {
       signal(child, 'SIGTERM');

@@ -1,0 +1,31 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+const PAGE = path.join(import.meta.dirname, '../docs/performance.md');
+
+const HEAD = `# Performance
+
+The latest results of each bench, with the machine that they were measured on. A target is kept when the last column says so; where
+it does not, there is work to do. To repeat one, on a machine that does nothing else:
+
+\`\`\`sh
+npm run bench -- reads
+\`\`\`
+
+Without a name all are run, which takes about an hour. Each starts what it needs: PostgreSQL of the system's programs on a temporary
+folder, gateways that are simulated or, for provisioning, a real OpenClaw, and the servers that this one is compared with.
+Contenders are measured in turns of some seconds, round by round, so that a machine that slows down slows all of them. What
+is to be compared between machines are the ratios. \`npm run bench -- --short\` is what CI runs: fewer rounds, and it fails when
+a ratio is under 0.7 of its target.
+
+[scaling.md](scaling.md) tells what follows for large fleets.
+`;
+
+/** Makes docs/performance.md of the latest results. @param folder where each bench has its Markdown */
+export async function writePage(benches: readonly string[], folder: string): Promise<void> {
+  const pages = await Promise.all(
+    benches.map((name) => readFile(path.join(folder, `${name}.md`), 'utf8').catch(() => null)),
+  );
+  const sections = pages.filter((page) => page !== null).map((page) => page.replace(/^# /, '## '));
+  await writeFile(PAGE, [HEAD, ...sections].join('\n'));
+}

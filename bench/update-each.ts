@@ -1,0 +1,23 @@
+import { readConfig } from '../src/config.ts';
+import { Heartbeats } from '../src/fleet/heartbeats.ts';
+import { createLog } from '../src/log.ts';
+import { startServer } from '../src/server.ts';
+
+// The same server, but each heartbeat is written by itself, at once, and nothing else is: no task, no event, nobody is told.
+
+const config = readConfig(process.env);
+const server = await startServer(config, createLog(config.logLevel));
+const { database } = server.fleet;
+
+class UpdateEach extends Heartbeats {
+  override async report({ agentId, status }: Parameters<Heartbeats['report']>[0]): Promise<void> {
+    const at = new Date();
+    await database.prisma.$executeRaw`
+      UPDATE "Agent" SET status = ${status}::"AgentStatus", liveness = 'ONLINE', "lastHeartbeatAt" = ${at}, "lastSeenAt" = ${at}
+      WHERE id = ${agentId}::uuid`;
+  }
+}
+
+server.fleet.heartbeats = new UpdateEach(database);
+process.on('SIGTERM', () => server.stop().then(() => process.exit(0)));
+process.stdout.write(`{"msg":"listening","url":"${server.url}"}\n`);
