@@ -135,10 +135,17 @@ describe('what is changed of agents, on a real OpenClaw gateway', () => {
     await inLine();
     expect((await entryOf())?.heartbeat).toMatchObject({ every: '90s' });
 
+    const turns = model.requests.length;
     await other.call('agents.delete', { agentId: agent.openclawAgentId });
     await repaired('the agent was not there');
     await inLine();
     expect(await beat()).toMatchObject({ id: agent.id });
+    // The turn that it is woken with is over: at its beginning the gateway puts documents of its own where some are missing.
+    await eventually(
+      async () => model.requests.length > turns && (await read())?.status === 'IDLE',
+      (isOver) => isOver,
+      60_000,
+    );
 
     await rm(fileOf('USER.md'));
     await openclaw.restart();

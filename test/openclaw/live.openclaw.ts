@@ -77,6 +77,7 @@ describe('what agents do at a real OpenClaw gateway, without telling anybody', (
   it('takes a beat of its heartbeat job for a sign of life: it is ONLINE again without a call of its own', async () => {
     const live = mc.owner.subscribe(AgentEvents, { filter: { agentId: agent.id, types: ['LIVENESS_CHANGED'] } });
     await live.connected;
+    const before = model.requests.length;
     await mc.prisma.agent.update({ where: { id: agent.id }, data: { lastSeenAt: new Date(Date.now() - 86_400_000) } });
     await live.first(({ agentEvents: { liveness } }) => liveness === 'OFFLINE');
     const { jobs } = await other.call<{ jobs: { id: string; declarationKey: string }[] }>('cron.list', {
@@ -84,16 +85,19 @@ describe('what agents do at a real OpenClaw gateway, without telling anybody', (
       includeDisabled: true,
     });
     const job = jobs.find(({ declarationKey }) => declarationKey === `heartbeat:${agent.openclawAgentId}`);
-    const before = model.requests.length;
-    await other.call('cron.run', { id: job?.id, mode: 'force' });
+    // The gateway leaves a beat out while it is busy, and right after one that came by itself.
+    await eventually(
+      async () => {
+        if (model.requests.length === before) await other.call('cron.run', { id: job?.id, mode: 'force' });
+        return model.requests.length;
+      },
+      (count) => count > before,
+      60_000,
+      2_000,
+    );
     await live.first(({ agentEvents: { liveness } }) => liveness === 'ONLINE', 60_000);
     expect(Date.now() - Date.parse((await read())?.lastSeenAt ?? '')).toBeLessThan(60_000);
     expect((await read())?.lastHeartbeatAt).toBeNull();
-    await eventually(
-      () => model.requests.length,
-      (count) => count > before,
-      30_000,
-    );
     await live.stop();
-  }, 120_000);
+  }, 180_000);
 });
