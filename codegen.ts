@@ -8,7 +8,7 @@ import type { CodegenConfig } from '@graphql-codegen/cli';
 
 const SCHEMA = 'schema.graphql';
 const OUTPUT = 'src/generated/client/';
-const DOCUMENTS = ['test/**/*.ts', 'src/demo/**/*.ts', 'examples/watch/**/*.ts'];
+const DOCUMENTS = ['test/**/*.ts', 'bench/*.ts', 'src/demo/**/*.ts', 'examples/watch/**/*.ts'];
 /** A page takes only its own documents to the browser. */
 const PAGE_OUTPUT = 'examples/agents-page/generated/';
 const PAGE_DOCUMENTS = ['examples/agents-page/src/**/*.ts'];

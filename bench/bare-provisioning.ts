@@ -24,8 +24,13 @@ export interface BareScript {
   stop(): Promise<void>;
 }
 
-export async function connectBareScript(gateway: { url: string; token: string }): Promise<BareScript> {
-  const client = await connect(gateway);
+export interface GatewayAddress {
+  url: string;
+  token: string;
+}
+
+export async function connectBareScript(gateway: GatewayAddress): Promise<BareScript> {
+  const client = await openGateway(gateway);
   const inFlight = limited(IN_FLIGHT);
   const call = <Answer>(method: string, params: object): Promise<Answer> =>
     inFlight(() => client.request<Answer>(method, params, { timeoutMs: PATCH_TIMEOUT_MS }));
@@ -86,7 +91,7 @@ async function heartbeatJobs(
   }
 }
 
-function connect({ url, token }: { url: string; token: string }): Promise<GatewayClient> {
+export function openGateway({ url, token }: GatewayAddress): Promise<GatewayClient> {
   return new Promise((resolve, reject) => {
     const client: GatewayClient = new GatewayClient({
       url,

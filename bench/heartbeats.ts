@@ -14,11 +14,9 @@ const SIZE: FleetSize = { agents: 1_000, boards: 50, gateways: 5 };
 /** Among as many a token is looked for. */
 const MANY: FleetSize = { agents: 100_000, boards: 5_000, gateways: 50 };
 const AT_A_TIME = [32, 512] as const;
-const ROUNDS = 3;
-const MS = 4_000;
-const WARM_UP_MS = 3_000;
-/** From the second round on, as by then all is compiled. */
-const WARM_UP_AGAIN_MS = 1_000;
+const FULL = { counts: AT_A_TIME, rounds: 3, times: { ms: 4_000, warmUpMs: 3_000, warmUpAgainMs: 1_000 } };
+/** Without 32 at a time, where one of the targets is not reached (docs/performance.md). */
+const SHORT = { counts: [512] as const, rounds: 1, times: { ms: 2_000, warmUpMs: 4_000, warmUpAgainMs: 0 } };
 
 const CONTENDERS = ['ours', 'one UPDATE each', 'bare'] as const;
 type Contender = (typeof CONTENDERS)[number];
@@ -49,12 +47,11 @@ function nameOf(count: number, what: string): string {
 }
 
 export async function run({ short, progress }: RunOptions): Promise<Measurement[]> {
-  // The targets at 32 at a time are not reached yet (docs/performance.md), so CI does not hold it to them.
-  if (short) return [];
   await installPeers(progress);
   const postgres = await PostgresServer.create({ fsync: true });
   try {
-    const rates = await measureRates(await postgres.createDatabase('heartbeats'), progress);
+    const rates = await measureRates(await postgres.createDatabase('heartbeats'), short ? SHORT : FULL, progress);
+    if (short) return rates;
     const many = await postgres.createDatabase('tokens');
     await makeTables(many);
     await fillFleet(many, MANY);
@@ -65,7 +62,11 @@ export async function run({ short, progress }: RunOptions): Promise<Measurement[
   }
 }
 
-async function measureRates(databaseUrl: string, progress: RunOptions['progress']): Promise<Measurement[]> {
+async function measureRates(
+  databaseUrl: string,
+  { counts, rounds, times }: typeof FULL | typeof SHORT,
+  progress: RunOptions['progress'],
+): Promise<Measurement[]> {
   const measurements = new Map<string, Measurement>();
   const note = (name: string, unit: Measurement['unit'], value: number) => {
     const measurement = measurements.get(name) ?? { name, unit, samples: [] };
@@ -73,11 +74,12 @@ async function measureRates(databaseUrl: string, progress: RunOptions['progress'
   };
   await using stage = await Stage.open(databaseUrl);
   await stage.compare();
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const count of AT_A_TIME) {
+  for (let round = 0; round < rounds; round++) {
+    for (const count of counts) {
       const loaded = await stage.measure(count, round, {
-        ms: MS,
-        warmUpMs: round === 0 ? WARM_UP_MS : WARM_UP_AGAIN_MS,
+        ms: times.ms,
+        // From the second round on all is compiled.
+        warmUpMs: round === 0 ? times.warmUpMs : times.warmUpAgainMs,
       });
       const noteOf = (what: string, unit: Measurement['unit'], value: number) => note(nameOf(count, what), unit, value);
       for (const contender of CONTENDERS) noteOf(`heartbeats/s, ${contender}`, '', loaded[contender].perSecond);
@@ -88,7 +90,7 @@ async function measureRates(databaseUrl: string, progress: RunOptions['progress'
       for (const [other, { perSecond }] of Object.entries(others))
         noteOf(`heartbeats/s, ours / ${other}`, 'x', ours.perSecond / perSecond);
     }
-    progress(`round ${round + 1} of ${ROUNDS}`);
+    progress(`round ${round + 1} of ${rounds}`);
   }
   for (const contender of CONTENDERS) note(`memory, ${contender}, MB`, '', stage.memoryMb(contender));
   return [...measurements.values()];

@@ -34,6 +34,8 @@ let isBad = false;
 for (const bench of BENCHES) {
   if (names.length > 0 && !names.includes(bench.name)) continue;
   const measurements = await bench.run({ short, progress: (text) => process.stderr.write(`${bench.name}: ${text}\n`) });
+  // It has no short form.
+  if (measurements.length === 0) continue;
   const result = resultOf(bench, short, measurements, new Date());
   const markdown = markdownOf(bench, result);
   process.stdout.write(`${markdown}\n`);

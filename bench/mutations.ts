@@ -16,7 +16,7 @@ const PER_SECOND = 60;
 /** On each gateway, at the beginning. */
 const AGENTS = 12;
 const FULL = { rounds: 5, cycles: 120 };
-const SHORT = { rounds: 3, cycles: 15 };
+const SHORT = { rounds: 1, cycles: 25 };
 
 export const name = 'mutations';
 export const about =

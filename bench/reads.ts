@@ -10,14 +10,26 @@ import { type ServerProcess, settingsOn, startProgram } from './server-process.t
 
 const SMALL: FleetSize = { agents: 1_000, boards: 50, gateways: 5 };
 const LARGE: FleetSize = { agents: 100_000, boards: 5_000, gateways: 50 };
-const FULL = { fleets: [SMALL, LARGE], queries: QUERIES, rounds: 3, ms: 4_000, warmUpMs: 3_000 };
-const SHORT = { fleets: [SMALL], queries: QUERIES.slice(0, 3), rounds: 3, ms: 1_500, warmUpMs: 2_000 };
 const CONNECTIONS = 32;
-/** From the second round on, as by then all is compiled. */
-const WARM_UP_AGAIN_MS = 1_000;
 
 const CONTENDERS = ['ours', 'PostGraphile', 'mercurius', 'ceiling'] as const;
 type Contender = (typeof CONTENDERS)[number];
+
+const FULL = {
+  fleets: [SMALL, LARGE],
+  queries: QUERIES,
+  contenders: CONTENDERS,
+  rounds: 3,
+  times: { ms: 4_000, warmUpMs: 3_000, warmUpAgainMs: 1_000 },
+};
+/** Without the one that no target names. */
+const SHORT = {
+  fleets: [SMALL],
+  queries: QUERIES.slice(0, 3),
+  contenders: CONTENDERS.filter((contender) => contender !== 'mercurius'),
+  rounds: 3,
+  times: { ms: 1_300, warmUpMs: 2_000, warmUpAgainMs: 500 },
+};
 
 const FILES: Record<Contender, string> = {
   ours: 'src/main.ts',
@@ -53,7 +65,7 @@ function titled({ agents }: FleetSize, name: string): string {
 }
 
 export async function run({ short, progress }: RunOptions): Promise<Measurement[]> {
-  const { fleets, queries, rounds, ms, warmUpMs } = short ? SHORT : FULL;
+  const { fleets, queries, contenders, rounds, times } = short ? SHORT : FULL;
   await installPeers(progress);
   const measurements = new Map<string, Measurement>();
   const note = (name: string, unit: Measurement['unit'], value: number) => {
@@ -63,19 +75,24 @@ export async function run({ short, progress }: RunOptions): Promise<Measurement[
   const postgres = await PostgresServer.create();
   try {
     for (const size of fleets) {
-      await using stage = await Stage.open(await postgres.createDatabase(`reads_${size.agents}`), size);
+      await using stage = await Stage.open(await postgres.createDatabase(`reads_${size.agents}`), size, contenders);
       progress(`${size.agents} agents are there`);
       for (const query of queries) await stage.compare(query);
       for (let round = 0; round < rounds; round++) {
         for (const query of queries) {
-          const loaded = await stage.measure(query, round, { ms, warmUpMs: round === 0 ? warmUpMs : WARM_UP_AGAIN_MS });
+          const loaded = await stage.measure(query, round, {
+            ms: times.ms,
+            // From the second round on all is compiled.
+            warmUpMs: round === 0 ? times.warmUpMs : times.warmUpAgainMs,
+          });
           const noteOf = (what: string, unit: Measurement['unit'], value: number) =>
             note(nameOf(size, query, what), unit, value);
-          for (const contender of CONTENDERS) noteOf(`requests/s, ${contender}`, '', loaded[contender].perSecond);
-          for (const contender of CONTENDERS) noteOf(`p99, ${contender}`, 'ms', loaded[contender].p99);
-          for (const contender of CONTENDERS) noteOf(`CPU per request, ${contender}, µs`, '', loaded[contender].cpuUs);
-          const { ours, ...others } = loaded;
-          for (const [other, { perSecond, p99 }] of Object.entries(others)) {
+          for (const [contender, { perSecond }] of loaded) noteOf(`requests/s, ${contender}`, '', perSecond);
+          for (const [contender, { p99 }] of loaded) noteOf(`p99, ${contender}`, 'ms', p99);
+          for (const [contender, { cpuUs }] of loaded) noteOf(`CPU per request, ${contender}, µs`, '', cpuUs);
+          const ours = loaded.get('ours');
+          for (const [other, { perSecond, p99 }] of loaded) {
+            if (!ours || other === 'ours') continue;
             noteOf(`requests/s, ours / ${other}`, 'x', ours.perSecond / perSecond);
             // A second and a half says too little of the slowest hundredth.
             if (!short) noteOf(`p99, ours / ${other}`, 'x', ours.p99 / p99);
@@ -83,7 +100,7 @@ export async function run({ short, progress }: RunOptions): Promise<Measurement[
         }
         progress(`round ${round + 1} of ${rounds}`);
       }
-      for (const contender of CONTENDERS) note(titled(size, `memory, ${contender}, MB`), '', stage.memoryMb(contender));
+      for (const contender of contenders) note(titled(size, `memory, ${contender}, MB`), '', stage.memoryMb(contender));
     }
   } finally {
     await postgres.dispose();
@@ -93,17 +110,17 @@ export async function run({ short, progress }: RunOptions): Promise<Measurement[
 
 /** The contenders on one fleet, all of them running. */
 class Stage {
-  readonly #servers: Record<Contender, ServerProcess>;
+  readonly #servers: ReadonlyMap<Contender, ServerProcess>;
   readonly #token: string;
   readonly #ids: string[];
 
-  private constructor(servers: Record<Contender, ServerProcess>, token: string, ids: string[]) {
+  private constructor(servers: ReadonlyMap<Contender, ServerProcess>, token: string, ids: string[]) {
     this.#servers = servers;
     this.#token = token;
     this.#ids = ids;
   }
 
-  static async open(databaseUrl: string, size: FleetSize): Promise<Stage> {
+  static async open(databaseUrl: string, size: FleetSize, contenders: readonly Contender[]): Promise<Stage> {
     const token = randomBytes(24).toString('hex');
     const settings = settingsOn(databaseUrl, token);
     const { PATH = '' } = process.env;
@@ -112,15 +129,15 @@ class Stage {
     // It makes its tables.
     await (await start('ours')).stop();
     const ids = await fillFleet(databaseUrl, size);
-    const servers: Partial<Record<Contender, ServerProcess>> = {};
-    for (const contender of CONTENDERS) servers[contender] = await start(contender);
-    return new Stage(servers as Record<Contender, ServerProcess>, token, ids);
+    const servers = new Map<Contender, ServerProcess>();
+    for (const contender of contenders) servers.set(contender, await start(contender));
+    return new Stage(servers, token, ids);
   }
 
   /** @throws AssertionError when one answers with other data than this server */
   async compare(query: Query): Promise<void> {
     const expected = await this.#answers('ours', query);
-    for (const contender of CONTENDERS) {
+    for (const contender of this.#servers.keys()) {
       const answers = await this.#answers(contender, query);
       deepEqual(answers, expected, `${contender} does not answer ${query} as this server does.`);
     }
@@ -144,21 +161,23 @@ class Stage {
   }
 
   /** All contenders in turn; each round begins with another one. */
-  async measure(query: Query, round: number, times: Pick<Load, 'ms' | 'warmUpMs'>): Promise<Record<Contender, Loaded>> {
-    const loaded: Partial<Record<Contender, Loaded>> = {};
-    for (let turn = 0; turn < CONTENDERS.length; turn++) {
-      const contender = CONTENDERS[(round + turn) % CONTENDERS.length] as Contender;
-      const { pid } = this.#servers[contender];
-      loaded[contender] = await load({ ...this.#asked(contender, query), pid, connections: CONNECTIONS, ...times });
+  async measure(query: Query, round: number, times: Pick<Load, 'ms' | 'warmUpMs'>): Promise<Map<Contender, Loaded>> {
+    const loaded = new Map<Contender, Loaded>();
+    const contenders = [...this.#servers.keys()];
+    const first = round % contenders.length;
+    for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+      const { pid } = this.#server(contender);
+      const asked = this.#asked(contender, query);
+      loaded.set(contender, await load({ ...asked, pid, connections: CONNECTIONS, ...times }));
     }
-    return loaded as Record<Contender, Loaded>;
+    return loaded;
   }
 
   #asked(contender: Contender, query: Query): Pick<Load, 'url' | 'headers' | 'bodies'> {
     const documents = documentsOf(query, contender === 'PostGraphile' ? POSTGRAPHILE_DOCUMENTS : DOCUMENTS);
     const variables = query === 'byId' ? this.#ids.map((id) => ({ id })) : [{}];
     return {
-      url: `${this.#servers[contender].url}/${contender === 'ceiling' ? shapeOf(query) : 'graphql'}`,
+      url: `${this.#server(contender).url}/${contender === 'ceiling' ? shapeOf(query) : 'graphql'}`,
       headers: contender === 'ours' ? { authorization: `Bearer ${this.#token}` } : {},
       bodies: documents.flatMap((document) =>
         variables.map((each) => JSON.stringify({ query: document, variables: each })),
@@ -166,12 +185,18 @@ class Stage {
     };
   }
 
+  #server(contender: Contender): ServerProcess {
+    const server = this.#servers.get(contender);
+    if (!server) throw new Error(`${contender} does not run.`);
+    return server;
+  }
+
   memoryMb(contender: Contender): number {
-    return Math.round(memoryKb(this.#servers[contender].pid) / 1024);
+    return Math.round(memoryKb(this.#server(contender).pid) / 1024);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const contender of CONTENDERS) await this.#servers[contender].stop();
+    for (const server of this.#servers.values()) await server.stop();
   }
 }
 

@@ -10,11 +10,10 @@ const server = await startServer(config, createLog(config.logLevel));
 const { database } = server.fleet;
 
 class UpdateEach extends Heartbeats {
-  override async report({ agentId, status }: Parameters<Heartbeats['report']>[0]): Promise<void> {
+  override report({ agentId, status }: Parameters<Heartbeats['report']>[0]): ReturnType<Heartbeats['report']> {
     const at = new Date();
-    await database.prisma.$executeRaw`
-      UPDATE "Agent" SET status = ${status}::"AgentStatus", liveness = 'ONLINE', "lastHeartbeatAt" = ${at}, "lastSeenAt" = ${at}
-      WHERE id = ${agentId}::uuid`;
+    const data = { status, liveness: 'ONLINE' as const, lastHeartbeatAt: at, lastSeenAt: at };
+    return database.prisma.agent.update({ where: { id: agentId }, data });
   }
 }
 

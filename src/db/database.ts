@@ -11,6 +11,7 @@ import { type MigrationSession, migrate } from './migrate.ts';
 import { PGliteAdapter } from './pglite-adapter.ts';
 import { PostgresLeases } from './postgres-leases.ts';
 import { PostgresListener } from './postgres-listener.ts';
+import { statementNames } from './statement-names.ts';
 
 export { Prisma };
 /** A client, or a transaction of one. Within a transaction use only the transaction: the embedded database has one connection. */
@@ -83,7 +84,7 @@ async function openEmbedded({ dataDir, snapshot, watch }: DatabaseOptions): Prom
 
 async function openPostgres(connectionString: string, watch: DatabaseOptions['watch']): Promise<Database> {
   await migratePostgres(connectionString);
-  const prisma = createPrisma(new PrismaPg({ connectionString }), watch);
+  const prisma = createPrisma(new PrismaPg({ connectionString }, { statementNameGenerator: statementNames() }), watch);
   const listener = new PostgresListener(connectionString);
   const leases = new PostgresLeases(connectionString);
   const { hostname, pathname } = new URL(connectionString);

@@ -361,19 +361,14 @@ builder.mutationFields((t) => ({
     errors: resultUnion('DeleteAgentResult', [NotFoundError, ConflictError]),
     resolve: (_root, { id }, { fleet, viewer }) => deleteAgent(fleet, viewer, id),
   }),
-  heartbeat: t.prismaField({
+  heartbeat: t.field({
     type: agent,
     description:
       'An agent reports in. With an agent’s token, id may be left out; an agent may report only for itself. ' +
       'An operator with the role ADMIN or above may report for any agent.',
     args: { input: t.arg({ type: heartbeatInput, required: true, description: 'The report.' }) },
     errors: resultUnion('HeartbeatResult', [ValidationError, NotFoundError, ConflictError]),
-    resolve: async (query, _root, { input }, context) => {
-      const id = await heartbeat(context.fleet, context.viewer, input);
-      const reported = await rowById(context, 'agent', query, id, {});
-      if (!reported) throw new NotFoundError('agent', id);
-      return reported;
-    },
+    resolve: (_root, { input }, { fleet, viewer }) => heartbeat(fleet, viewer, input),
   }),
   wakeAgent: t.field({
     type: agent,

@@ -41,10 +41,16 @@ export async function rowById<Model extends keyof Models>(
   const reader =
     known.get(key) ??
     gather(async (ids) => {
-      const found = await rows.findMany({ ...query, where: { AND: [{ id: { in: [...ids] } }, where] } });
+      const found = await rows.findMany({ ...query, where: { AND: [{ id: { in: filledUp(ids) } }, where] } });
       return new Map(found.map((row) => [row.id, row]));
     });
   known.set(key, reader);
   // Of the columns it has those that are asked for, which the plugin sees to.
   return (await reader(id.toLowerCase())) as Models[Model] | null;
+}
+
+/** As many as the next power of two, the last one again and again: so there are few statements, and those are kept prepared. */
+function filledUp(ids: readonly string[]): string[] {
+  const count = 2 ** Math.ceil(Math.log2(ids.length));
+  return Array.from({ length: count }, (_, index) => ids[Math.min(index, ids.length - 1)] as string);
 }

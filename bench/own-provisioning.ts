@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Api, made } from '../src/demo/api.ts';
+import { CREATE_AGENT, CREATE_BOARD, CREATE_GATEWAY, FLEET } from '../src/demo/documents.ts';
+import { graphql } from '../src/generated/client/gql.ts';
+import type { BenchAgentsQuery } from '../src/generated/client/graphql.ts';
+import type { BenchGateway } from './provisioning-gateway.ts';
+import { ROOT, startServerProcess } from './server-process.ts';
+
+const AGENTS = graphql(`
+  query BenchAgents($boardId: ID!) {
+    agents(filter: { boardId: $boardId }, first: 100) {
+      nodes { name provisioning { phase finishedAt lastError { message } steps { name durationMs } } }
+    }
+  }
+`);
+
+export interface OwnOutcome {
+  /** Until the last agent was provisioned. */
+  durationMs: number;
+  succeeded: number;
+  /** How often each of the gateway's methods was called. */
+  requests: Map<string, number>;
+  /** Until the last create was answered. */
+  answeredMs: number;
+  /** Of each step of provisioning, the durations. */
+  steps: Map<string, number[]>;
+}
+
+/** As an operator does it, on a server in a process of its own that has nothing else to do. @param count at most 100 */
+export async function provisionThroughApi(gateway: BenchGateway, count: number): Promise<OwnOutcome> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-bench-'));
+  const token = randomBytes(24).toString('hex');
+  const { PATH = '', HOME = '' } = process.env;
+  const settings = {
+    PORT: '0',
+    DATA_DIR: path.join(folder, 'data'),
+    ADMIN_TOKEN: token,
+    LOG_LEVEL: 'error',
+    SOULS_URL: '',
+  };
+  try {
+    const server = await startServerProcess({
+      program: process.execPath,
+      args: ['src/main.ts'],
+      cwd: ROOT,
+      env: { PATH, HOME, ...settings },
+    });
+    const api = new Api(`${server.url}/graphql`, token);
+    try {
+      return await createAgents(api, gateway, count);
+    } finally {
+      await api.close();
+      await server.stop();
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function createAgents(api: Api, gateway: BenchGateway, count: number): Promise<OwnOutcome> {
+  const { url, token, stateDir: workspaceRoot } = gateway;
+  const { createGateway } = await api.ask(CREATE_GATEWAY, { input: { name: 'Bench', url, token, workspaceRoot } });
+  const { id: gatewayId } = made(createGateway);
+  const mainAgent = async () => (await api.ask(FLEET, { gatewayId })).gateway?.agents.nodes ?? [];
+  await allEnded(mainAgent, 1);
+  const { createBoard } = await api.ask(CREATE_BOARD, { input: { name: 'Bench', gatewayId } });
+  const { id: boardId } = made(createBoard);
+  await gateway.settle();
+
+  const startedAt = Date.now();
+  const names = Array.from({ length: count }, (_, index) => `Worker ${index + 1}`);
+  await Promise.all(
+    names.map(async (name) => made((await api.ask(CREATE_AGENT, { input: { name, boardId } })).createAgent)),
+  );
+  const answeredMs = Date.now() - startedAt;
+  const agents = await allEnded(async () => (await api.ask(AGENTS, { boardId })).agents.nodes, count);
+  const steps = Map.groupBy(
+    agents.flatMap(({ provisioning }) => provisioning.steps),
+    (step) => step.name,
+  );
+  return {
+    durationMs: Math.max(...agents.map(({ provisioning }) => Date.parse(provisioning.finishedAt ?? ''))) - startedAt,
+    succeeded: agents.filter(({ provisioning }) => provisioning.phase === 'SUCCEEDED').length,
+    answeredMs,
+    requests: gateway.requests(),
+    steps: new Map([...steps].map(([step, all]) => [step, all.map(({ durationMs }) => durationMs ?? 0)])),
+  };
+}
+
+type Listed = Pick<BenchAgentsQuery['agents']['nodes'][number], 'name'> & { provisioning: { phase: string } };
+
+/** Waits until so many agents have ended. It asks seldom: answering costs the server time as well. */
+async function allEnded<Agent extends Listed>(list: () => Promise<Agent[]>, count: number): Promise<Agent[]> {
+  for (;;) {
+    const agents = await list();
+    const ended = agents.filter(({ provisioning }) => ['SUCCEEDED', 'FAILED'].includes(provisioning.phase));
+    if (ended.length === count) return agents;
+    await sleep(500);
+  }
+}
