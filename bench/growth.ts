@@ -5,7 +5,7 @@ import { type Database, openDatabase } from '../src/db/database.ts';
 import { appendEvent, type EventSubject } from '../src/events/log.ts';
 import { sweepLiveness } from '../src/fleet/liveness.ts';
 import { createLog } from '../src/log.ts';
-import { wakeSilentAgents } from '../src/provisioning/check-in.ts';
+import { gatewaysOfSilentAgents } from '../src/provisioning/check-in.ts';
 import type { GatewayLinks } from '../src/provisioning/links.ts';
 import { type Reconciler, reconcileGateway } from '../src/provisioning/reconcile.ts';
 import type { Workspaces } from '../src/provisioning/workspaces.ts';
@@ -214,7 +214,7 @@ class Stage {
     await prisma.gateway.findMany({ select: { id: true } });
     const where = { gatewayId: { in: this.#gatewayIds }, nextAttemptAt: { lte: new Date() } };
     await prisma.agent.groupBy({ by: ['gatewayId'], where });
-    await wakeSilentAgents(prisma, this.#gatewayIds, 30_000);
+    await gatewaysOfSilentAgents(prisma, this.#gatewayIds, 30_000);
   }
 
   async #reconcile(): Promise<void> {

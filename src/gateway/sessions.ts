@@ -10,8 +10,9 @@ export interface SessionSummary {
   /** The agent's id on the gateway. */
   agentId: string | null;
   updatedAt: Date | null;
-  /** `running`, `done` or `failed`; null when the session has had no run. */
+  /** `queued` (it waits for runs of other agents), `running`, `done` or `failed`; null when the session has had no run. */
   status: string | null;
+  /** Whether one is queued or under way. */
   hasActiveRun: boolean;
   /** When the latest run ended, by the gateway's clock; null while one is under way, and when there was none. */
   endedAt: Date | null;

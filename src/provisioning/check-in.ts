@@ -1,26 +1,54 @@
-import type { Db } from '../db/database.ts';
+import { type Db, Prisma } from '../db/database.ts';
+import type { GatewayConnection } from '../gateway/connection.ts';
+import { listSessions } from '../gateway/sessions.ts';
 
 /** How often an agent is woken that shows no sign of life. */
 const WAKE_UPS = 3;
 
 /**
- * Looks at the agents of these gateways that were woken and have not shown a sign of life within the time: each is woken
- * again, three times in all, and is then OFFLINE, with an event that says so. Not while its gateway is away or has no
- * usable model, and the time counts anew when the gateway is back.
- *
- * @returns the gateways with agents to wake
+ * Those that were woken and have not shown a sign of life within the time. Not while their gateway is away or has no usable
+ * model; the time counts anew when the gateway is back.
  */
-export async function wakeSilentAgents(db: Db, gatewayIds: string[], timeoutMs: number): Promise<string[]> {
+const silentAgents = (gatewayIds: string[], timeoutMs: number) => Prisma.sql`
+  "Agent" a JOIN "Gateway" g ON g.id = a."gatewayId"
+  WHERE a."wakeAttempts" > 0 AND a."gatewayId" = ANY(${gatewayIds}::uuid[])
+    AND a.status NOT IN ('PAUSED', 'DELETED') AND a."provisioningPhase" = 'SUCCEEDED' AND a."nextAttemptAt" IS NULL
+    AND g."connectionState" = 'CONNECTED' AND g."modelConfigured" IS NOT FALSE
+    AND greatest(a."wokenAt", g."connectedAt") < now() - make_interval(secs => ${timeoutMs / 1_000})`;
+
+/** Those of these gateways that have agents which were woken and have not shown a sign of life within the time. */
+export async function gatewaysOfSilentAgents(db: Db, gatewayIds: string[], timeoutMs: number): Promise<string[]> {
   if (gatewayIds.length === 0) return [];
+  const rows = await db.$queryRaw<{ gatewayId: string }[]>`
+    SELECT DISTINCT a."gatewayId"::text FROM ${silentAgents(gatewayIds, timeoutMs)}`;
+  return rows.map(({ gatewayId }) => gatewayId);
+}
+
+/**
+ * Wakes the silent agents of a gateway again, three times in all; then they are OFFLINE, with an event that says so. An agent whose
+ * turn waits at the gateway for those of others, or is under way, is not silent: the time counts anew for it. OpenClaw runs
+ * eight turns at a time, so the last of a hundred that were woken together begins after minutes (measured on 2026.9.6).
+ *
+ * @returns whether there are agents to wake
+ * @throws GatewayError when the gateway does not say what it does
+ */
+export async function wakeSilentAgents(
+  db: Db,
+  connection: GatewayConnection,
+  gatewayId: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const sessions = await listSessions(connection, {}, { signal });
+  const busy = sessions.filter(({ hasActiveRun }) => hasActiveRun).map(({ agentId }) => agentId);
+  await db.$executeRaw`
+    UPDATE "Agent" SET "wokenAt" = now()
+    WHERE "gatewayId" = ${gatewayId}::uuid AND "wakeAttempts" > 0 AND "openclawAgentId" = ANY(${busy}::text[])`;
   const seconds = Math.round(timeoutMs / 1_000);
-  const silent = await db.$queryRaw<{ gatewayId: string }[]>`
+  const [woken] = await db.$queryRaw<[{ count: number }]>`
     WITH silent AS (
       SELECT a.id, a."wakeAttempts"
-      FROM "Agent" a JOIN "Gateway" g ON g.id = a."gatewayId"
-      WHERE a."wakeAttempts" > 0 AND a."gatewayId" = ANY(${gatewayIds}::uuid[])
-        AND a.status NOT IN ('PAUSED', 'DELETED') AND a."provisioningPhase" = 'SUCCEEDED' AND a."nextAttemptAt" IS NULL
-        AND g."connectionState" = 'CONNECTED' AND g."modelConfigured" IS NOT FALSE
-        AND greatest(a."wokenAt", g."connectedAt") < now() - make_interval(secs => ${timeoutMs / 1_000})
+      FROM ${silentAgents([gatewayId], timeoutMs)}
       ORDER BY a.id
       FOR UPDATE OF a
     ), woken AS (
@@ -48,6 +76,6 @@ export async function wakeSilentAgents(db: Db, gatewayIds: string[], timeoutMs: 
         FROM given_up
       ) AS event ORDER BY id
     )
-    SELECT DISTINCT "gatewayId"::text FROM woken`;
-  return silent.map(({ gatewayId }) => gatewayId);
+    SELECT count(*)::int AS count FROM woken`;
+  return woken.count > 0;
 }

@@ -4,7 +4,7 @@ import { GatewayError } from '../gateway/errors.ts';
 import { InFlight } from '../gateway/in-flight.ts';
 import type { GatewayLog } from '../gateway/log.ts';
 import type { Fact } from '../gateway/observation.ts';
-import { wakeSilentAgents } from './check-in.ts';
+import { gatewaysOfSilentAgents, wakeSilentAgents } from './check-in.ts';
 import type { GatewayLinks } from './links.ts';
 import type { Checks } from './reconcile.ts';
 import { RECONCILE_CHANNEL, retryNow } from './requests.ts';
@@ -139,17 +139,23 @@ export class GatewayController {
     });
     for (const { gatewayId } of due) this.#workers.get(gatewayId)?.wake();
     for (const worker of this.#workers.values()) worker.checkIfTime();
-    for (const id of await wakeSilentAgents(prisma, [...held], checkInTimeoutMs)) this.#workers.get(id)?.wake();
+    for (const id of await gatewaysOfSilentAgents(prisma, [...held], checkInTimeoutMs))
+      this.#workers.get(id)?.checkIn();
   }
 
   async #take(gatewayId: string): Promise<void> {
-    const { database, links, log, reconcile } = this.#options;
+    const { database, links, log, reconcile, checkInTimeoutMs } = this.#options;
     const gateway = await database.prisma.gateway.findUnique({ where: { id: gatewayId } });
     if (!gateway) return;
     const worker = new GatewayWorker({
       log,
       gatewayId,
       reconcile: (checks, signal) => this.#places.run(() => reconcile(gatewayId, checks, signal), signal),
+      wakeSilent: async (signal) => {
+        const connection = links.connected(gatewayId);
+        if (!connection) return false;
+        return wakeSilentAgents(database.prisma, connection, gatewayId, checkInTimeoutMs, signal);
+      },
       after: this.#leaving.get(gatewayId) ?? Promise.resolve(),
     });
     this.#workers.set(gatewayId, worker);
@@ -204,6 +210,8 @@ interface WorkerOptions {
   log: GatewayLog;
   gatewayId: string;
   reconcile: (checks: Checks, signal: AbortSignal) => Promise<{ foundDrift: boolean }>;
+  /** Asks for agents to be woken again that have shown no sign of life. @returns whether there are any */
+  wakeSilent: (signal: AbortSignal) => Promise<boolean>;
   /** What has to end before the first run. */
   after: Promise<void>;
 }
@@ -214,6 +222,7 @@ class GatewayWorker {
   readonly #stopping = new AbortController();
   #wanted: Checks | null = null;
   #running: Promise<void> | null = null;
+  #checkingIn: Promise<void> | null = null;
   #checkedAt = 0;
   #driftsInRow = 0;
   #configTimer: NodeJS.Timeout | null = null;
@@ -249,11 +258,33 @@ class GatewayWorker {
     }, delayMs);
   }
 
+  /** Looks after agents that have shown no sign of life. One look at a time: a busy gateway takes its time to answer. */
+  checkIn(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#checkingIn ??= this.#wakeSilent().finally(() => {
+      this.#checkingIn = null;
+    });
+  }
+
+  async #wakeSilent(): Promise<void> {
+    const { gatewayId, log, wakeSilent } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      if (await wakeSilent(signal)) this.wake();
+    } catch (error) {
+      // It is looked again in a moment.
+      if (signal.aborted) return;
+      if (error instanceof GatewayError)
+        log.debug({ gatewayId, reason: error.reason }, 'a gateway did not say which of its agents work');
+      else log.error({ err: error, gatewayId }, 'cannot wake agents again');
+    }
+  }
+
   /** Resolves when the step under way has ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     if (this.#configTimer) clearTimeout(this.#configTimer);
-    await this.#running;
+    await Promise.all([this.#running, this.#checkingIn]);
   }
 
   async #run(): Promise<void> {

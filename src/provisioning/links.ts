@@ -188,8 +188,9 @@ export class GatewayLinks {
     const running = new Set<string>();
     const ended: { agentId: string; at: Date }[] = [];
     for (const { agentId, hasActiveRun, status, endedAt } of sessions) {
-      if (agentId && hasActiveRun) running.add(agentId);
-      else if (agentId && endedAt && status !== 'failed') ended.push({ agentId, at: endedAt });
+      // One that waits for its turn does not work yet.
+      if (agentId && hasActiveRun && status !== 'queued') running.add(agentId);
+      else if (agentId && !hasActiveRun && endedAt && status !== 'failed') ended.push({ agentId, at: endedAt });
     }
     this.#listeners.onFacts(gatewayId, [{ kind: 'runs-listed', running: [...running], ended, at: new Date() }]);
   }

@@ -74,6 +74,8 @@ export interface SimulatorOptions {
   agents?: 'canned' | 'live';
   /** The canned answer; throwing makes the run fail, as a model does that refuses. @default "OK" */
   reply?: string | ((message: string, agentId: string) => string | Promise<string>);
+  /** Turns at the same time; the others wait, as the eight of a real gateway let them. @default no limit */
+  concurrentRuns?: number;
   /** How many times faster than the clock heartbeat intervals pass. @default 1 */
   timeScale?: number;
   /** Fewer or more config.patch per 60 s. @default 30 */
@@ -89,6 +91,7 @@ export interface Settings {
   delays: Delays;
   live: boolean;
   reply: (message: string, agentId: string) => string | Promise<string>;
+  concurrentRuns: number;
   timeScale: number;
   patchesPerMinute: number;
 }
@@ -104,6 +107,7 @@ export function resolveOptions(options: SimulatorOptions, token: string): Settin
     delays: delays === 'realistic' ? REALISTIC : { ...FAST, ...(delays === 'fast' ? {} : delays) },
     live: options.agents === 'live',
     reply: typeof reply === 'string' ? () => reply : reply,
+    concurrentRuns: options.concurrentRuns ?? Number.POSITIVE_INFINITY,
     timeScale: options.timeScale ?? 1,
     patchesPerMinute: options.patchesPerMinute ?? 30,
   };

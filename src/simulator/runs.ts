@@ -30,6 +30,9 @@ export class Runs {
   readonly #gateway: Gateway;
   readonly #runs = new Map<string, Run>();
   readonly #lanes = new Map<string, Serial>();
+  #underWay = 0;
+  /** Begins the next turn, of those that wait for one of other agents to end. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -61,9 +64,26 @@ export class Runs {
       abort: new AbortController(),
       ended: Promise.resolve(),
     };
-    run.ended = lane.run(() => (kind === 'chat' ? this.#chatTurn(run, session) : this.#beatTurn(run, session)));
+    const turn = () => (kind === 'chat' ? this.#chatTurn(run, session) : this.#beatTurn(run, session));
+    run.ended = lane.run(() => this.#inItsTurn(session, turn));
     this.#runs.set(id, run);
     return run;
+  }
+
+  async #inItsTurn(session: Session, turn: () => Promise<void>): Promise<void> {
+    if (this.#underWay < this.#gateway.settings.concurrentRuns) this.#underWay++;
+    else {
+      session.status = 'queued';
+      await new Promise<void>((begin) => this.#waiting.push(begin));
+      session.status = undefined;
+    }
+    try {
+      await turn();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#underWay--;
+    }
   }
 
   /** Ends the running turns of a session; the reason is `rpc` (chat.abort) or `restart` (reset). */

@@ -12,7 +12,7 @@ export interface Session {
   label: string | undefined;
   createdAt: number;
   updatedAt: number;
-  status: 'running' | 'done' | 'failed' | 'killed' | undefined;
+  status: 'queued' | 'running' | 'done' | 'failed' | 'killed' | undefined;
   startedAt: number | undefined;
   endedAt: number | undefined;
   lastRunId: string | undefined;
@@ -162,7 +162,7 @@ export class Sessions {
   }
 
   row(session: Session): Dict {
-    const running = session.status === 'running';
+    const running = session.status === 'running' || session.status === 'queued';
     const { startedAt, endedAt } = session;
     return {
       key: session.key,

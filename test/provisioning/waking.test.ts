@@ -136,6 +136,15 @@ describe('an agent that shows no sign of life after a wake-up', () => {
     expect(await becomes('ONLINE', agent)).toMatchObject({ status: expect.stringMatching(/ACTIVE|IDLE/) });
   });
 
+  it('is not taken for silent while its turn waits at the gateway for those of others', LONG, async () => {
+    // The main agent's turn comes first, and takes three times as long as the others are waited for.
+    const { gateway, agent } = await fleetOf('Queued', { concurrentRuns: 1, delays: { model: 3 * TIMEOUT_MS } });
+    const seen = await becomes('ONLINE', agent);
+    expect(seen).toMatchObject({ status: 'ACTIVE' });
+    expect(sent(gateway, agent)).toHaveLength(1);
+    expect(await renewals(agent)).toEqual([]);
+  });
+
   it('is not woken any more when it reports in, or when a run of it is seen at its gateway', LONG, async () => {
     const { gateway, boardId, agent: reporter } = await fleetOf('Slow', { silent: true });
     const [runner, silent] = await Promise.all([
