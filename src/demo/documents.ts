@@ -75,6 +75,7 @@ export const FLEET = graphql(`
     liveness
     lastSeenAt
     identityProfile { emoji }
+    gateway { id }
     provisioning {
       phase
       startedAt
@@ -84,6 +85,14 @@ export const FLEET = graphql(`
       lastError { message hint }
       steps { name outcome startedAt durationMs }
     }
+  }
+`);
+
+/** How all gateways and their agents stand. */
+export const OVERVIEW = graphql(`
+  query DemoOverview {
+    gateways(first: 100) { nodes { id name connection { state serverVersion lastError hint } } }
+    agents(first: 100) { nodes { ...DemoAgent } }
   }
 `);
 

@@ -8,7 +8,7 @@ import { startServer } from '../server.ts';
 import { startSimulator } from '../simulator/simulator.ts';
 import { Api } from './api.ts';
 import { type Display, LiveTable, PlainLines } from './display.ts';
-import { AGENT_EVENTS, FLEET } from './documents.ts';
+import { AGENT_EVENTS, OVERVIEW } from './documents.ts';
 import { FleetView } from './fleet-view.ts';
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts';
 import { removeGateway } from './removal.ts';
@@ -96,7 +96,7 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   try {
     gatewayId = await createFleet(api, { gateway, heartbeatSeconds });
     const limit = options.seconds === null ? [] : [AbortSignal.timeout(options.seconds * 1000)];
-    await Promise.race([watch(api, gatewayId, view, AbortSignal.any([signal, ...limit])), failed.promise]);
+    await Promise.race([watch(api, view, AbortSignal.any([signal, ...limit])), failed.promise]);
   } finally {
     display.finish();
     if (options.gateway && gatewayId) {
@@ -150,9 +150,9 @@ async function follow(api: Api, since: string, view: FleetView, display: Display
 }
 
 /** Reads how the fleet stands, until it is told to end. */
-async function watch(api: Api, gatewayId: string, view: FleetView, signal: AbortSignal): Promise<void> {
+async function watch(api: Api, view: FleetView, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    view.read(await api.ask(FLEET, { gatewayId }));
+    view.read(await api.ask(OVERVIEW, {}));
     await sleep(READ_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
