@@ -14,7 +14,7 @@ export function addBackup(program: Command): void {
     )
     .argument('<file>', 'the file to make, for example mission-control.tar.gz')
     .option(...JSON_FLAG)
-    .addHelpText('after', '\nExamples:\n  mission-control backup mission-control-$(date +%F).tar.gz')
+    .addHelpText('after', '\nExamples:\n  mission-control backup "mission-control-$(date +%F).tar.gz"')
     .action(writeBackup);
 }
 
