@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Api, ApiError } from '../demo/api.ts';
 import { type Display, LiveTable, PlainLines } from '../demo/display.ts';
 import { AGENT_EVENTS, OVERVIEW } from '../demo/documents.ts';
+import { untilEnded } from '../demo/ending.ts';
 import { type AgentEvent, FleetView } from '../demo/fleet-view.ts';
 import { overview } from '../demo/table.ts';
 import { JSON_FLAG, type OutputOptions, print, WRONG_USAGE } from './output.ts';
@@ -49,10 +50,7 @@ async function watch(url: string, token: string, options: WatchOptions): Promise
   const graphqlUrl = `${url.replace(/\/+$/, '').replace(/\/graphql$/, '')}/graphql`;
   const view = new FleetView();
   const api = new Api(graphqlUrl, token);
-  const ending = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => ending.abort());
-  // Whoever reads this has gone.
-  process.stdout.on('error', () => ending.abort());
+  const signal = untilEnded();
   try {
     const first = await reached(api.ask(OVERVIEW, {}), graphqlUrl);
     view.read(first);
@@ -64,12 +62,11 @@ async function watch(url: string, token: string, options: WatchOptions): Promise
     const display = displayFor(view, options);
     display.introduce(`${graphqlUrl}, until ctrl-C\n`);
     try {
-      await Promise.race([follow(api, view, display, ending.signal), readOn(api, view, ending.signal)]);
+      await Promise.race([follow(api, view, display, signal), readOn(api, view, signal)]);
     } finally {
       display.finish();
     }
   } finally {
-    ending.abort();
     await api.close();
   }
 }
@@ -117,13 +114,13 @@ async function readOn(api: Api, view: FleetView, signal: AbortSignal): Promise<v
   }
 }
 
-/** @returns what went wrong, when it may pass; null when nothing did @throws what the server answered instead */
+/** @returns what went wrong, when it may pass; null when nothing did @throws Error when the token is not taken any more */
 async function untilRefused(work: () => Promise<void>): Promise<string | null> {
   try {
     await work();
     return null;
   } catch (error) {
-    if (error instanceof ApiError && error.code !== 'TOO_MANY_REQUESTS') throw error;
+    if (isRefusal(error)) throw refusal(error);
     return error instanceof Error ? error.message : 'the connection was closed';
   }
 }
@@ -132,11 +129,16 @@ async function reached<T>(asking: Promise<T>, url: string): Promise<T> {
   try {
     return await asking;
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'UNAUTHENTICATED')
-      throw new Error(`The server does not take this token. Set ${OPERATOR_TOKEN} to a valid one.`, { cause: error });
+    if (isRefusal(error)) throw refusal(error);
     if (error instanceof ApiError) throw error;
     throw new Error(`No Mission Control answers at ${url}: start it, or give its URL.`, { cause: error });
   }
+}
+
+const isRefusal = (error: unknown) => error instanceof ApiError && error.code === 'UNAUTHENTICATED';
+
+function refusal(cause: unknown): Error {
+  return new Error(`The server does not take this token. Set ${OPERATOR_TOKEN} to a valid one.`, { cause });
 }
 
 async function pause(signal: AbortSignal): Promise<void> {

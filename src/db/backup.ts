@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { link, open, readFile, rename, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { PGlite } from '@electric-sql/pglite';
 import { MIGRATIONS } from './database.ts';
 import { lockFolder } from './folder-lock.ts';
 import { type MigrationStatus, migrationStatus, type SqlSession } from './migrate.ts';
-import { type DatabaseSession, embeddedFolder, hasEmbedded, sessionOf } from './session.ts';
+import { type DatabaseSession, embeddedFolder, hasEmbedded, replacedFolder, sessionOf, syncFiles } from './session.ts';
 
 // Backups of the embedded database: its folder as a tar file, compressed. The key of its secrets is not in them.
 
@@ -20,7 +22,9 @@ export async function backUp({ pglite }: DatabaseSession, file: string): Promise
   await pglite.exec('CHECKPOINT');
   const dump = await pglite.dumpDataDir('gzip');
   const draft = `${file}.${process.pid}`;
-  const handle = await open(draft, 'wx', 0o600);
+  const handle = await open(draft, 'wx', 0o600).catch((error: unknown) => {
+    throw new Error(`${file} cannot be written: ${messageOf(error)}`, { cause: error });
+  });
   try {
     await handle.writeFile(Buffer.from(await dump.arrayBuffer()));
     await handle.sync();
@@ -50,7 +54,9 @@ export async function restore(
   force: boolean,
   inspect: (session: SqlSession) => Promise<void>,
 ): Promise<Restored> {
-  const bytes = await readFile(file);
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw new Error(`${file} cannot be read: ${messageOf(error)}`, { cause: error });
+  });
   const release = lockFolder(dataDir);
   try {
     if (hasEmbedded(dataDir) && !force)
@@ -58,14 +64,17 @@ export async function restore(
         `There is a database in ${dataDir} already. Give --force to replace it, or set DATA_DIR to another folder.`,
       );
     const folder = embeddedFolder(dataDir);
-    const [incoming, outgoing] = [`${folder}.restoring`, `${folder}.replaced`];
+    const [incoming, outgoing] = [`${folder}.restoring`, replacedFolder(dataDir)];
     await rm(incoming, { recursive: true, force: true });
     const status = await load(incoming, file, bytes, inspect).catch(async (error: unknown) => {
       await rm(incoming, { recursive: true, force: true });
       throw error;
     });
-    await rm(outgoing, { recursive: true, force: true });
-    if (existsSync(folder)) await rename(folder, outgoing);
+    await syncFiles(incoming);
+    if (existsSync(folder)) {
+      await rm(outgoing, { recursive: true, force: true });
+      await rename(folder, outgoing);
+    }
     await rename(incoming, folder);
     await rm(outgoing, { recursive: true, force: true });
     return status;
@@ -77,11 +86,11 @@ export async function restore(
 async function load(
   folder: string,
   file: string,
-  bytes: Buffer<ArrayBuffer>,
+  bytes: Buffer,
   inspect: (session: SqlSession) => Promise<void>,
 ): Promise<Restored> {
-  const loadDataDir = new Blob([bytes], { type: 'application/gzip' });
-  const pglite = await PGlite.create({ dataDir: folder, loadDataDir }).catch((error: unknown) => {
+  const openBackup = async () => PGlite.create({ dataDir: folder, loadDataDir: new Blob([await tarOf(bytes)]) });
+  const pglite = await openBackup().catch((error: unknown) => {
     throw new Error(`${file} is no backup of a database.`, { cause: error });
   });
   try {
@@ -95,3 +104,16 @@ async function load(
     await pglite.close();
   }
 }
+
+const TAR_MAGIC = 'ustar';
+const TAR_MAGIC_AT = 257;
+
+/** Decompresses it and sees whether it is a tar file: PGlite would end the process over one that is none. @throws Error */
+async function tarOf(bytes: Buffer): Promise<Uint8Array<ArrayBuffer>> {
+  const tar = new Uint8Array(await promisify(gunzip)(bytes));
+  const magic = Buffer.from(tar.subarray(TAR_MAGIC_AT, TAR_MAGIC_AT + TAR_MAGIC.length)).toString('latin1');
+  if (magic !== TAR_MAGIC) throw new Error('This is no tar file.');
+  return tar;
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

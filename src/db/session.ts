@@ -28,6 +28,11 @@ export function embeddedFolder(dataDir: string): string {
   return path.join(dataDir, 'pglite');
 }
 
+/** Where a restore puts the database that it replaces, until the other one is in its place. */
+export function replacedFolder(dataDir: string): string {
+  return `${embeddedFolder(dataDir)}.replaced`;
+}
+
 /** Whether there is an embedded database in the data folder. */
 export function hasEmbedded(dataDir: string): boolean {
   return existsSync(path.join(embeddedFolder(dataDir), 'PG_VERSION'));
@@ -72,6 +77,11 @@ async function openEmbeddedSession(dataDir: string): Promise<DatabaseSession> {
   const release = lockFolder(dataDir);
   try {
     const folder = embeddedFolder(dataDir);
+    // Else it would be an empty one, and nobody would know why.
+    if (!existsSync(folder) && existsSync(replacedFolder(dataDir)))
+      throw new Error(
+        `A restore into ${dataDir} was broken off. Run it again, or rename ${replacedFolder(dataDir)} to ${folder}.`,
+      );
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const pglite = await PGlite.create({ dataDir: folder });
     return {
