@@ -15,12 +15,18 @@ declare module 'vitest' {
 
 /** Makes the database that every test server starts from. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  const { file, remove } = await makeSnapshot();
+  provide('snapshot', file);
+  provide('postgres', null);
+  return remove;
+}
+
+/** An embedded database that has all migrations, as a file. */
+export async function makeSnapshot(): Promise<{ file: string; remove: () => Promise<void> }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
   const pglite = await openInMemory();
-  const snapshot = path.join(folder, 'snapshot.tar');
-  await writeFile(snapshot, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()));
+  const file = path.join(folder, 'snapshot.tar');
+  await writeFile(file, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()));
   await pglite.close();
-  provide('snapshot', snapshot);
-  provide('postgres', null);
-  return () => rm(folder, { recursive: true, force: true });
+  return { file, remove: () => rm(folder, { recursive: true, force: true }) };
 }
