@@ -7,19 +7,20 @@ import { fileURLToPath } from 'node:url';
 const OLDEST_MAJOR = 24;
 const main = new URL('../src/cli/main.ts', import.meta.url);
 
-if (Number.parseInt(process.versions.node, 10) >= OLDEST_MAJOR) {
-  await import(main.href);
-} else {
-  const suffix = process.platform === 'win32' ? '.cmd' : '';
-  const node = fileURLToPath(new URL(`../node_modules/.bin/node${suffix}`, import.meta.url));
-  if (existsSync(node)) {
-    runWith(node);
-  } else {
-    process.stderr.write(
-      `Mission Control needs Node.js ${OLDEST_MAJOR} or later, and this is ${process.version}: run npm ci in its folder.\n`,
-    );
-    process.exitCode = 1;
-  }
+const node = fileURLToPath(
+  new URL(`../node_modules/.bin/node${process.platform === 'win32' ? '.cmd' : ''}`, import.meta.url),
+);
+
+if (!existsSync(new URL('../src/generated/prisma', import.meta.url)))
+  refuse('Mission Control is not installed yet: run npm ci in its folder.');
+else if (Number.parseInt(process.versions.node, 10) >= OLDEST_MAJOR) await import(main.href);
+else if (existsSync(node)) runWith(node);
+else refuse(`Mission Control needs Node.js ${OLDEST_MAJOR} or later, and this is ${process.version}.`);
+
+/** @param {string} reason */
+function refuse(reason) {
+  process.stderr.write(`${reason}\n`);
+  process.exitCode = 1;
 }
 
 /** @param {string} node */

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { Api, ApiError } from '../demo/api.ts';
 import { type Display, LiveTable, PlainLines } from '../demo/display.ts';
-import { AGENT_EVENTS, OVERVIEW } from '../demo/documents.ts';
 import { untilEnded } from '../demo/ending.ts';
 import { type AgentEvent, FleetView } from '../demo/fleet-view.ts';
+import { AGENT_EVENTS, OVERVIEW } from '../demo/live-documents.ts';
 import { overview } from '../demo/table.ts';
 import { JSON_FLAG, type OutputOptions, print, WRONG_USAGE } from './output.ts';
 
