@@ -6,6 +6,9 @@ import { createProgram } from './program.ts';
 
 // mission-control, the operator's tools. A command sets the exit code when what it looked at is not in order.
 
+// Whoever read this has gone, as head does when it has enough.
+process.stdout.on('error', () => process.exit(FAILED));
+
 try {
   await createProgram().parseAsync();
 } catch (error) {
