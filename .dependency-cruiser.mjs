@@ -1,7 +1,7 @@
 // The import rules: which room of src/ may import which, and what each may import of node_modules.
 // dependency-cruiser reads TypeScript with TypeScript 6, as TypeScript 7 has no JavaScript API; hence both in package.json.
 
-/** What each room may import of src/, besides itself, and log.ts and config.ts for their types. */
+/** What each room may import of src/, besides itself, version.ts, and log.ts and config.ts for their types. */
 const rooms = {
   schema: ['fleet', 'access', 'events', 'provisioning', 'gather.ts', 'generated'],
   http: ['schema', 'access', 'fleet', 'events'],
@@ -42,7 +42,7 @@ const betweenRooms = Object.entries(rooms).flatMap(([room, allowed]) => [
     `room-${room}`,
     `${room} may import: ${allowed.join(', ') || 'no other room'}.`,
     { path: `^src/${room}/` },
-    { path: '^src/', pathNot: [...[room, ...allowed].map(pathOf), '^src/(config|log)[.]ts$'] },
+    { path: '^src/', pathNot: [...[room, ...allowed].map(pathOf), '^src/(config|log|version)[.]ts$'] },
   ),
   rule(
     `settings-${room}`,
@@ -93,9 +93,21 @@ export default {
     ),
     rule(
       'demo-and-simulator',
-      'The product does not rest on what is there for trying it out.',
-      { path: '^src/', pathNot: '^src/(demo|simulator)/' },
+      'The product does not rest on what is there for trying it out. The command line shows the demo’s table.',
+      { path: '^src/', pathNot: '^src/(demo|simulator|cli)/' },
       { path: '^src/(demo|simulator)/' },
+    ),
+    rule(
+      'command-line',
+      'The operator’s tools are on top of the other rooms, but for GraphQL; nobody rests on them.',
+      { path: '^src/cli/' },
+      { path: '^src/((schema|http|events|simulator)/|server[.]ts$)' },
+    ),
+    rule(
+      'above-command-line',
+      'Only its launcher and tests run the command line.',
+      { path: '^src/', pathNot: '^src/cli/' },
+      { path: '^src/cli/' },
     ),
     rule(
       'src-stands-alone',

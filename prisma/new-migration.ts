@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { migrate } from '../src/db/migrate.ts';
+import { sessionOf } from '../src/db/session.ts';
 import { diffToSchema } from './engine.ts';
 
 const name = process.argv[2];
@@ -11,7 +12,7 @@ if (!name || !/^[a-z][a-z0-9_]*$/.test(name)) throw new Error('usage: npm run mi
 
 const folder = path.join(import.meta.dirname, 'migrations');
 const database = await PGlite.create();
-await migrate({ exec: (sql) => database.exec(sql), query: (sql, values) => database.query(sql, values) }, folder);
+await migrate(sessionOf(database), folder);
 const sql = await diffToSchema(database);
 await database.close();
 if (sql === '') {

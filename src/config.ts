@@ -9,6 +9,8 @@ export interface Config {
   baseUrl: string | null;
   dataDir: string;
   databaseUrl: string | null;
+  /** Whether a start applies the migrations that the database lacks; else it is refused then. */
+  migrate: boolean;
   /** 32 bytes each; the first encrypts, all decrypt. Null: one is made in the data folder. */
   secretKeys: [Buffer, ...Buffer[]] | null;
   adminToken: string | null;
@@ -62,6 +64,7 @@ const examples: Record<string, string> = {
   BASE_URL: 'BASE_URL=https://mission-control.example.com',
   DATA_DIR: 'DATA_DIR=./data',
   DATABASE_URL: 'DATABASE_URL=postgresql://user:password@localhost:5432/mission_control',
+  MIGRATE: 'MIGRATE=off',
   SECRET_KEY: 'SECRET_KEY=$(openssl rand -base64 32)',
   ADMIN_TOKEN: 'ADMIN_TOKEN=$(openssl rand -hex 32)',
   TEMPLATES_DIR: 'TEMPLATES_DIR=templates',
@@ -152,6 +155,7 @@ const environment = z
       .string()
       .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
       .optional(),
+    MIGRATE: onOrOff.default(true),
     SECRET_KEY: secretKeys.optional(),
     ADMIN_TOKEN: z
       .string()
@@ -209,6 +213,9 @@ const environment = z
     message: 'is required together with OIDC_AUDIENCE',
   });
 
+/** The environment variables that are settings. */
+export const SETTING_NAMES: readonly string[] = Object.keys(environment.shape);
+
 /** Settings that are turned off by the empty text. */
 const MAY_BE_EMPTY = new Set(['SOULS_URL']);
 
@@ -234,6 +241,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     baseUrl: settings.BASE_URL ?? null,
     dataDir: settings.DATA_DIR,
     databaseUrl: settings.DATABASE_URL ?? null,
+    migrate: settings.MIGRATE,
     secretKeys: settings.SECRET_KEY ?? null,
     adminToken: settings.ADMIN_TOKEN ?? null,
     templatesDir: settings.TEMPLATES_DIR,

@@ -1,9 +1,9 @@
 import './node-env.ts';
 
-import packageJson from '../package.json' with { type: 'json' };
 import { ConfigError, readConfig } from './config.ts';
 import { createLog } from './log.ts';
 import { startServer } from './server.ts';
+import { VERSION } from './version.ts';
 
 // Starts the server, says where it is, and stops it on SIGTERM and SIGINT; a second signal exits at once.
 
@@ -56,12 +56,12 @@ function announce({ url, database, firstToken }: { url: string; database: string
   if (!process.stdout.isTTY) {
     const first = header === null ? {} : { firstToken, header };
     process.stdout.write(
-      `${JSON.stringify({ time: Date.now(), msg: 'listening', url, graphiql, database, version: packageJson.version, ...first })}\n`,
+      `${JSON.stringify({ time: Date.now(), msg: 'listening', url, graphiql, database, version: VERSION, ...first })}\n`,
     );
     return;
   }
   process.stdout.write(`
-  Mission Control ${packageJson.version}
+  Mission Control ${VERSION}
   Database   ${database}
   GraphiQL   ${graphiql}
 `);

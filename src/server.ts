@@ -30,7 +30,7 @@ import { fetchFromWeb } from './provisioning/souls/web.ts';
 import { readTemplates } from './provisioning/template-folder.ts';
 import { Workspaces } from './provisioning/workspaces.ts';
 import { schema } from './schema/index.ts';
-import { secretKeysOf } from './secret-keys.ts';
+import { requireKeys, secretKeysOf } from './secret-keys.ts';
 
 export interface Server {
   /** Where it listens, for example http://127.0.0.1:8000 */
@@ -65,7 +65,7 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
   const port = await listen(http, config);
   opened.defer(() => http.close(0));
   const database = await usingSetting(config.databaseUrl === null ? 'DATA_DIR' : 'DATABASE_URL', () =>
-    openDatabase({ ...config, ...options }),
+    openDatabase({ ...config, ...options, inspect: (session) => requireKeys(session, config) }),
   );
   opened.defer(() => database.close());
   const secrets = createSecretBox(secretKeysOf(config));

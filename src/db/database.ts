@@ -1,16 +1,14 @@
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
-import pg from 'pg';
 import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
-import { lockFolder } from './folder-lock.ts';
 import { EMBEDDED_LEASES, type Leases } from './leases.ts';
-import { type MigrationSession, migrate } from './migrate.ts';
+import { migrate, migrationStatus, type SqlSession } from './migrate.ts';
 import { PGliteAdapter } from './pglite-adapter.ts';
 import { PostgresLeases } from './postgres-leases.ts';
 import { PostgresListener } from './postgres-listener.ts';
+import { type DataPlace, describePostgres, openSession, sessionOf } from './session.ts';
 import { statementNames } from './statement-names.ts';
 
 export { Prisma };
@@ -31,66 +29,89 @@ export interface Database {
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions {
-  dataDir: string;
-  databaseUrl: string | null;
+export interface DatabaseOptions extends DataPlace {
+  /** Whether migrations that the database lacks are applied; else it is refused then. @default true */
+  migrate?: boolean;
+  /** Looks at the database before anything is changed in it; throws to refuse it. */
+  inspect?: (session: SqlSession) => Promise<void>;
   /** A prepared data folder to start the embedded database from, in memory; for tests. */
   snapshot?: Blob;
   /** Puts something between Prisma and the database that sees every statement; for tests. */
   watch?: (adapter: SqlDriverAdapterFactory) => SqlDriverAdapterFactory;
 }
 
-const MIGRATIONS = path.join(import.meta.dirname, '..', '..', 'prisma', 'migrations');
+/** The migrations of this version. */
+export const MIGRATIONS = path.join(import.meta.dirname, '..', '..', 'prisma', 'migrations');
 
-/** Opens the database and applies the migrations that it does not have yet. */
+/**
+ * Opens the database, has it inspected, and applies the migrations that it does not have yet.
+ * @throws Error when they may not be applied, or the database is one of a newer version
+ */
 export function openDatabase(options: DatabaseOptions): Promise<Database> {
-  return options.databaseUrl === null ? openEmbedded(options) : openPostgres(options.databaseUrl, options.watch);
+  return options.databaseUrl === null ? openEmbedded(options) : openPostgres(options.databaseUrl, options);
 }
 
-/** Opens PGlite on the folder (or in memory, from a snapshot), applies the migrations, and nothing else. */
-export async function openPGlite(folder: string | null, snapshot?: Blob): Promise<PGlite> {
-  const pglite = await PGlite.create({
-    ...(folder && { dataDir: folder }),
-    ...(snapshot && { loadDataDir: snapshot }),
-  });
-  await migrate({ exec: (sql) => pglite.exec(sql), query: (sql, values) => pglite.query(sql, values) }, MIGRATIONS);
+/** A PGlite in memory, from a snapshot or new, with all migrations. */
+export async function openInMemory(snapshot?: Blob): Promise<PGlite> {
+  const pglite = await PGlite.create(snapshot ? { loadDataDir: snapshot } : {});
+  await migrate(sessionOf(pglite), MIGRATIONS);
   return pglite;
 }
 
-async function openEmbedded({ dataDir, snapshot, watch }: DatabaseOptions): Promise<Database> {
-  const release = snapshot ? () => undefined : lockFolder(dataDir);
+async function openEmbedded({ snapshot, watch, ...options }: DatabaseOptions): Promise<Database> {
+  const memory = snapshot ? await openInMemory(snapshot) : null;
+  const session = memory ? null : await openSession(options);
+  const pglite = memory ?? session?.pglite;
+  if (!pglite) throw new Error('The embedded database is a PGlite.');
   try {
-    const folder = snapshot ? null : path.join(dataDir, 'pglite');
-    if (folder) await mkdir(folder, { recursive: true, mode: 0o700 });
-    const pglite = await openPGlite(folder, snapshot);
-    const prisma = createPrisma(new PGliteAdapter(pglite), watch);
-    return {
-      kind: 'embedded',
-      description: folder ? `embedded PostgreSQL in ${folder}` : 'embedded PostgreSQL in memory',
-      prisma,
-      leases: EMBEDDED_LEASES,
-      listen: (channel, onPayload) => pglite.listen(channel, onPayload),
-      async close() {
-        await prisma.$disconnect();
-        if (!pglite.closed) await pglite.close();
-        release();
-      },
-    };
+    if (session) await prepare(session, options);
   } catch (error) {
-    release();
+    await session?.close();
     throw error;
   }
+  const prisma = createPrisma(new PGliteAdapter(pglite), watch);
+  return {
+    kind: 'embedded',
+    description: session?.description ?? 'embedded PostgreSQL in memory',
+    prisma,
+    leases: EMBEDDED_LEASES,
+    listen: (channel, onPayload) => pglite.listen(channel, onPayload),
+    async close() {
+      await prisma.$disconnect();
+      await session?.close();
+      if (!pglite.closed) await pglite.close();
+    },
+  };
 }
 
-async function openPostgres(connectionString: string, watch: DatabaseOptions['watch']): Promise<Database> {
-  await migratePostgres(connectionString);
-  const prisma = createPrisma(new PrismaPg({ connectionString }, { statementNameGenerator: statementNames() }), watch);
+async function prepare(session: SqlSession, { inspect, migrate: mayMigrate = true }: DatabaseOptions): Promise<void> {
+  await inspect?.(session);
+  if (mayMigrate) await migrate(session, MIGRATIONS);
+  else await requireMigrated(session);
+}
+
+/** @throws Error when the database lacks migrations of this version, or has others */
+async function requireMigrated(session: SqlSession): Promise<void> {
+  const { problem, pending } = await migrationStatus(session, MIGRATIONS);
+  if (problem !== null) throw new Error(problem);
+  if (pending.length > 0)
+    throw new Error(`The database lacks ${pending.join(', ')}. Run npx mission-control migrate, then start again.`);
+}
+
+async function openPostgres(connectionString: string, options: DatabaseOptions): Promise<Database> {
+  const session = await openSession(options);
+  try {
+    await prepare(session, options);
+  } finally {
+    await session.close();
+  }
+  const adapter = new PrismaPg({ connectionString }, { statementNameGenerator: statementNames() });
+  const prisma = createPrisma(adapter, options.watch);
   const listener = new PostgresListener(connectionString);
   const leases = new PostgresLeases(connectionString);
-  const { hostname, pathname } = new URL(connectionString);
   return {
     kind: 'postgresql',
-    description: `PostgreSQL ${hostname}${pathname}`,
+    description: describePostgres(connectionString),
     prisma,
     leases,
     listen: (channel, onPayload, onGap) => listener.listen(channel, onPayload, onGap),
@@ -100,20 +121,6 @@ async function openPostgres(connectionString: string, watch: DatabaseOptions['wa
       await prisma.$disconnect();
     },
   };
-}
-
-async function migratePostgres(connectionString: string): Promise<void> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  const session: MigrationSession = {
-    exec: (sql) => client.query(sql),
-    query: (sql, values) => client.query(sql, values),
-  };
-  try {
-    await migrate(session, MIGRATIONS);
-  } finally {
-    await client.end();
-  }
 }
 
 function createPrisma(

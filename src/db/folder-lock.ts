@@ -1,12 +1,17 @@
 import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
+/** Another living process holds the data folder. */
+export class DataFolderInUse extends Error {
+  override name = 'DataFolderInUse';
+}
+
 /**
  * Takes the data folder for this process and returns the function that gives it back. PGlite takes no lock of its own,
  * and two processes on one folder lose each other's writes without an error.
  *
  * The lock file names its holder (process id and start time), so one left by a killed process is taken over.
- * @throws when another living process holds the folder
+ * @throws DataFolderInUse
  */
 export function lockFolder(folder: string): () => void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -25,7 +30,7 @@ export function lockFolder(folder: string): () => void {
     }
     const [pid = '', started = ''] = (readIfThere(file) ?? '').split(' ');
     if (pid !== '' && isAlive(Number(pid)) && startTime(Number(pid)) === started) {
-      throw new Error(
+      throw new DataFolderInUse(
         `The data folder ${folder} is in use by process ${pid}. Stop that one, or set DATA_DIR to another folder.`,
       );
     }

@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { VERSION } from '../version.ts';
 
 /** One database session: an advisory lock is held by it, so all statements must go to the same one. */
-export interface MigrationSession {
+export interface SqlSession {
   exec(sql: string): Promise<unknown>;
-  query(sql: string, values?: unknown[]): Promise<{ rows: MigrationRow[] }>;
+  query<Row>(sql: string, values?: unknown[]): Promise<{ rows: Row[] }>;
 }
 
 interface MigrationRow {
@@ -13,6 +14,16 @@ interface MigrationRow {
   checksum: string;
   finished_at: Date | null;
   rolled_back_at: Date | null;
+  logs: string | null;
+}
+
+/** Which migrations a database has, by their names. */
+export interface MigrationStatus {
+  applied: { name: string; at: Date }[];
+  /** Those that this version has and the database does not. */
+  pending: string[];
+  /** Why this version cannot work with the database, in a sentence; null when it can, once nothing is pending. */
+  problem: string | null;
 }
 
 /** The key that Prisma Migrate itself locks, so that the two never run at the same time. */
@@ -30,6 +41,9 @@ const TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
     applied_steps_count     INTEGER NOT NULL DEFAULT 0
 )`;
 
+/** What is kept with a migration, to tell an older version by which one it was applied. */
+const APPLIED_BY = 'Mission Control ';
+
 /**
  * Applies the migrations in `folder` that the database does not have yet, each in a transaction of its own, and
  * returns their names. Any number of processes may call this at once: one applies, the others wait and find nothing.
@@ -37,17 +51,34 @@ const TABLE = `CREATE TABLE IF NOT EXISTS _prisma_migrations (
  * Throws when the database has a migration that this build does not know (it belongs to a newer version), when an
  * applied migration was edited, or when one fails; a failed one leaves nothing behind.
  */
-export async function migrate(session: MigrationSession, folder: string): Promise<string[]> {
+export async function migrate(session: SqlSession, folder: string): Promise<string[]> {
   const migrations = await readMigrations(folder);
   await session.exec(`SELECT pg_advisory_lock(${LOCK_KEY})`);
   try {
     await session.exec(TABLE);
-    const pending = migrationsToApply(migrations, await appliedMigrations(session));
+    const applied = await appliedMigrations(session);
+    const problem = problemOf(migrations, applied);
+    if (problem !== null) throw new Error(problem);
+    const pending = pendingOf(migrations, applied);
     for (const migration of pending) await apply(session, migration);
     return pending.map((migration) => migration.name);
   } finally {
     await session.exec(`SELECT pg_advisory_unlock(${LOCK_KEY})`);
   }
+}
+
+/** Reads how the database stands to the migrations in `folder`, and changes nothing. */
+export async function migrationStatus(session: SqlSession, folder: string): Promise<MigrationStatus> {
+  const migrations = await readMigrations(folder);
+  const { rows } = await session.query<{ there: boolean }>(
+    "SELECT to_regclass('_prisma_migrations') IS NOT NULL AS there",
+  );
+  const applied = rows[0]?.there ? await appliedMigrations(session) : [];
+  return {
+    applied: applied.flatMap(({ migration_name: name, finished_at: at }) => (at === null ? [] : [{ name, at }])),
+    pending: pendingOf(migrations, applied).map(({ name }) => name),
+    problem: problemOf(migrations, applied),
+  };
 }
 
 interface Migration {
@@ -70,37 +101,41 @@ async function readMigrations(folder: string): Promise<Migration[]> {
   );
 }
 
-async function appliedMigrations(session: MigrationSession): Promise<MigrationRow[]> {
-  const { rows } = await session.query(
-    'SELECT migration_name, checksum, finished_at, rolled_back_at FROM _prisma_migrations ORDER BY started_at',
+async function appliedMigrations(session: SqlSession): Promise<MigrationRow[]> {
+  const { rows } = await session.query<MigrationRow>(
+    'SELECT migration_name, checksum, finished_at, rolled_back_at, logs FROM _prisma_migrations ORDER BY started_at',
   );
   return rows.filter((row) => !row.rolled_back_at);
 }
 
-function migrationsToApply(known: Migration[], applied: MigrationRow[]): Migration[] {
-  const checksums = new Map(known.map((migration) => [migration.name, migration.checksum]));
-  for (const row of applied) {
-    const name = row.migration_name;
-    if (!row.finished_at) throw new Error(`Migration ${name} failed earlier; resolve it before starting again.`);
-    const checksum = checksums.get(name);
-    if (checksum === undefined)
-      throw new Error(
-        `The database has the migration ${name}, which this version does not know. Start a newer version.`,
-      );
-    if (checksum !== row.checksum) throw new Error(`Migration ${name} was edited after it was applied.`);
-  }
+function pendingOf(known: Migration[], applied: MigrationRow[]): Migration[] {
   const done = new Set(applied.map((row) => row.migration_name));
   return known.filter((migration) => !done.has(migration.name));
 }
 
-async function apply(session: MigrationSession, { name, sql, checksum }: Migration): Promise<void> {
+function problemOf(known: Migration[], applied: MigrationRow[]): string | null {
+  const checksums = new Map(known.map((migration) => [migration.name, migration.checksum]));
+  for (const row of applied) {
+    const name = row.migration_name;
+    if (!row.finished_at) return `Migration ${name} failed earlier; resolve it before starting again.`;
+    const checksum = checksums.get(name);
+    if (checksum === undefined) {
+      const newer = row.logs?.startsWith(APPLIED_BY) ? row.logs : 'a newer version';
+      return `The database has the migration ${name} of ${newer}, which this version, ${VERSION}, does not know: start that version, or restore a backup that was made before.`;
+    }
+    if (checksum !== row.checksum) return `Migration ${name} was edited after it was applied.`;
+  }
+  return null;
+}
+
+async function apply(session: SqlSession, { name, sql, checksum }: Migration): Promise<void> {
   await session.exec('BEGIN');
   try {
     await session.exec(sql);
     await session.query(
-      `INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, started_at, applied_steps_count)
-       VALUES ($1, $2, clock_timestamp(), $3, clock_timestamp(), 1)`,
-      [randomUUID(), checksum, name],
+      `INSERT INTO _prisma_migrations (id, checksum, finished_at, migration_name, started_at, applied_steps_count, logs)
+       VALUES ($1, $2, clock_timestamp(), $3, clock_timestamp(), 1, $4)`,
+      [randomUUID(), checksum, name, `${APPLIED_BY}${VERSION}`],
     );
     await session.exec('COMMIT');
   } catch (error) {

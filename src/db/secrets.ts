@@ -1,5 +1,8 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 
+/** 32 bytes each: the first encrypts, all decrypt. */
+export type SecretKeys = readonly [Buffer, ...Buffer[]];
+
 /** Encrypts secrets for the database and decrypts them again. */
 export interface SecretBox {
   /** @returns `v1.<key id>.<nonce>.<ciphertext and tag>`, the parts in base64url */
@@ -11,8 +14,8 @@ export interface SecretBox {
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** AES-256-GCM with a random nonce. `keys` are 32 bytes each: the first encrypts, all decrypt (for rotation). */
-export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox {
+/** AES-256-GCM with a random nonce. */
+export function createSecretBox(keys: SecretKeys): SecretBox {
   const byId = new Map(keys.map((key) => [keyId(key), key]));
   const [current] = keys;
   return {
@@ -41,6 +44,6 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
 }
 
 /** Names a key without telling anything about it. */
-function keyId(key: Buffer): string {
+export function keyId(key: Buffer): string {
   return createHash('sha256').update('mission-control key id').update(key).digest('base64url').slice(0, 8);
 }

@@ -4,7 +4,19 @@ import type { TypedDocumentString } from '../generated/client/graphql.ts';
 
 interface GraphQLAnswer<Result> {
   data?: Result | null;
-  errors?: readonly { message: string }[];
+  errors?: readonly { message: string; extensions?: { code?: string } }[];
+}
+
+/** What the server answers instead of data. */
+export class ApiError extends Error {
+  override name = 'ApiError';
+  /** For example UNAUTHENTICATED; null when it gave none. */
+  readonly code: string | null;
+
+  constructor(message: string, code: string | null) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** A client of the API as anybody could write it: fetch for queries and mutations, graphql-ws for subscriptions. */
@@ -23,7 +35,7 @@ export class Api {
     });
   }
 
-  /** @throws Error with what the server says, when it answers with errors */
+  /** @throws ApiError with what the server says, when it answers with errors */
   async ask<Result, Variables>(document: TypedDocumentString<Result, Variables>, variables: Variables) {
     const response = await fetch(this.#url, {
       method: 'POST',
@@ -34,7 +46,7 @@ export class Api {
     return resultOf((await response.json()) as GraphQLAnswer<Result>);
   }
 
-  /** Ends with `close`. @throws Error with what the server says, when it answers with errors */
+  /** Ends with `close`. @throws ApiError with what the server says, when it answers with errors */
   async *follow<Result, Variables extends Record<string, unknown>>(
     document: TypedDocumentString<Result, Variables>,
     variables: Variables,
@@ -49,7 +61,7 @@ export class Api {
 }
 
 function resultOf<Result>({ data, errors }: GraphQLAnswer<Result>): Result {
-  if (errors?.[0]) throw new Error(errors[0].message);
+  if (errors?.[0]) throw new ApiError(errors[0].message, errors[0].extensions?.code ?? null);
   if (!data) throw new Error('The server answered with neither data nor errors.');
   return data;
 }

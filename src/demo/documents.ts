@@ -66,39 +66,4 @@ export const FLEET = graphql(`
       agents(first: 100) { nodes { ...DemoAgent } }
     }
   }
-
-  fragment DemoAgent on Agent {
-    id
-    name
-    kind
-    status
-    liveness
-    lastSeenAt
-    identityProfile { emoji }
-    provisioning {
-      phase
-      startedAt
-      finishedAt
-      nextAttemptAt
-      hint
-      lastError { message hint }
-      steps { name outcome startedAt durationMs }
-    }
-  }
-`);
-
-export const AGENT_EVENTS = graphql(`
-  subscription DemoAgentEvents($since: DateTime!) {
-    agentEvents(since: $since) {
-      type
-      at
-      agentId
-      status
-      previousStatus
-      liveness
-      message
-      step { name outcome durationMs detail }
-      agent { ...DemoAgent }
-    }
-  }
 `);

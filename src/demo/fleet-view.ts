@@ -1,7 +1,7 @@
-import type { DemoAgentEventsSubscription, DemoAgentFragment, DemoFleetQuery } from '../generated/client/graphql.ts';
+import type { DemoAgentEventsSubscription, DemoAgentFragment, DemoOverviewQuery } from '../generated/client/graphql.ts';
 
 export type AgentEvent = DemoAgentEventsSubscription['agentEvents'];
-export type GatewayState = NonNullable<DemoFleetQuery['gateway']>['connection'];
+export type GatewayState = DemoOverviewQuery['gateways']['nodes'][number];
 
 /** How many events are kept for showing. */
 const EVENTS = 50;
@@ -12,7 +12,10 @@ export class FleetView {
   readonly #names = new Map<string, string>();
   readonly #gone = new Set<string>();
   #events: AgentEvent[] = [];
-  gateway: GatewayState | null = null;
+  /** Null until they were read. */
+  gateways: readonly GatewayState[] | null = null;
+  /** Why what is shown may be old, in a sentence; null when it is not. */
+  trouble: string | null = null;
 
   /** Oldest first: the ids are of version 7. */
   get agents(): DemoAgentFragment[] {
@@ -28,10 +31,9 @@ export class FleetView {
     return this.#names.get(agentId) ?? agentId;
   }
 
-  read({ gateway }: DemoFleetQuery): void {
-    if (!gateway) return;
-    this.gateway = gateway.connection;
-    for (const agent of gateway.agents.nodes) this.#know(agent);
+  read({ gateways, agents }: DemoOverviewQuery): void {
+    this.gateways = gateways.nodes;
+    for (const agent of agents.nodes) this.#know(agent);
   }
 
   happened(event: AgentEvent): void {

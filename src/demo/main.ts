@@ -8,8 +8,9 @@ import { startServer } from '../server.ts';
 import { startSimulator } from '../simulator/simulator.ts';
 import { Api } from './api.ts';
 import { type Display, LiveTable, PlainLines } from './display.ts';
-import { AGENT_EVENTS, FLEET } from './documents.ts';
+import { untilEnded } from './ending.ts';
 import { FleetView } from './fleet-view.ts';
+import { AGENT_EVENTS, OVERVIEW } from './live-documents.ts';
 import { type DemoOptions, readOptions, USAGE, UsageError } from './options.ts';
 import { removeGateway } from './removal.ts';
 import { createFleet } from './story.ts';
@@ -23,27 +24,15 @@ const TIME_SCALE = 60;
 /** Heartbeats of workers: 3 s on the simulated gateway; on a real one the usual 5 min, since each one calls its model. */
 const SIMULATED_HEARTBEAT_SECONDS = 180;
 const REAL_HEARTBEAT_SECONDS = 300;
-const SAME_SIGNAL_MS = 500;
 /** In milliseconds, as measured on OpenClaw 2026.9.6. */
 const REAL_DELAYS = { request: 3, applyConfig: 600, deleteAgent: 1500, model: 700 };
 /** Not every change of a connection, or of a try that failed, is an event. */
 const READ_EVERY_MS = 1_000;
 
 const options = optionsOrExit();
-const ending = new AbortController();
-let endingSince = 0;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.on(signal, () => {
-    // Ctrl-C under npm comes twice: from the terminal, and passed on by npm.
-    if (ending.signal.aborted && Date.now() - endingSince > SAME_SIGNAL_MS) process.exit(130);
-    endingSince ||= Date.now();
-    ending.abort();
-  });
-// Whoever reads this has gone.
-process.stdout.on('error', () => ending.abort());
 
 try {
-  await demo(options, ending.signal);
+  await demo(options, untilEnded());
   process.exit(0);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -96,7 +85,7 @@ async function demo(options: DemoOptions, signal: AbortSignal): Promise<void> {
   try {
     gatewayId = await createFleet(api, { gateway, heartbeatSeconds });
     const limit = options.seconds === null ? [] : [AbortSignal.timeout(options.seconds * 1000)];
-    await Promise.race([watch(api, gatewayId, view, AbortSignal.any([signal, ...limit])), failed.promise]);
+    await Promise.race([watch(api, view, AbortSignal.any([signal, ...limit])), failed.promise]);
   } finally {
     display.finish();
     if (options.gateway && gatewayId) {
@@ -150,9 +139,9 @@ async function follow(api: Api, since: string, view: FleetView, display: Display
 }
 
 /** Reads how the fleet stands, until it is told to end. */
-async function watch(api: Api, gatewayId: string, view: FleetView, signal: AbortSignal): Promise<void> {
+async function watch(api: Api, view: FleetView, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    view.read(await api.ask(FLEET, { gatewayId }));
+    view.read(await api.ask(OVERVIEW, {}));
     await sleep(READ_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -56,7 +56,7 @@ export function frame(view: FleetView, look: Look, lines: number): string[] {
 
 /** How the gateway and the agents stand, and what an operator should know about them. */
 export function overview(view: FleetView, look: Look): string[] {
-  return [gatewayLine(view.gateway, look), '', ...agentTable(view, look), ...notes(view, look.columns)];
+  return [...gatewayLines(view, look), '', ...agentTable(view, look), ...notes(view, look.columns)];
 }
 
 /** The agents, one a line, below the titles. */
@@ -96,24 +96,37 @@ function detailOf({ type, step, status, previousStatus, liveness, message }: Age
   return message ?? (type === 'HEARTBEAT' ? `reported in, ${status}` : '');
 }
 
-function gatewayLine(gateway: GatewayState | null, { columns, colours }: Look): string {
-  if (!gateway) return 'Gateway …';
-  const good = gateway.state === 'CONNECTED';
-  const told = [
-    gateway.state,
-    gateway.serverVersion && `OpenClaw ${gateway.serverVersion}`,
-    good ? null : gateway.lastError,
-  ];
-  return `Gateway ${paint(cut(told.filter(Boolean).join('  '), columns - 8), good ? 'green' : 'yellow', colours)}`;
+const GATEWAY_COLUMNS = 16;
+
+function gatewayLines({ gateways }: FleetView, look: Look): string[] {
+  if (gateways === null) return ['Gateway …'];
+  if (gateways.length === 0) return ['No gateway yet.'];
+  return gateways.map((gateway) => {
+    const title = gateways.length === 1 ? 'Gateway' : padded(gateway.name, GATEWAY_COLUMNS);
+    return `${title} ${connectionOf(gateway, look)}`;
+  });
 }
 
-/** Why something does not go on, and what to do about it. The gateway's hint stands for the agents that wait for it. */
-function notes(view: FleetView, columns: number): string[] {
-  const told = view.gateway?.hint ? [view.gateway.hint] : [];
-  for (const { name, provisioning } of view.agents) {
+function connectionOf({ connection }: GatewayState, { columns, colours }: Look): string {
+  const { state, serverVersion, lastError } = connection;
+  const good = state === 'CONNECTED';
+  const told = [state, serverVersion && `OpenClaw ${serverVersion}`, good ? null : lastError];
+  return paint(cut(told.filter(Boolean).join('  '), columns - GATEWAY_COLUMNS - 1), good ? 'green' : 'yellow', colours);
+}
+
+/** Why something does not go on, and what to do about it. A gateway's hint stands for the agents that wait for it. */
+function notes({ gateways, agents, trouble }: FleetView, columns: number): string[] {
+  const told = trouble === null ? [] : [trouble];
+  const hinted = new Set<string>();
+  for (const { id, name, connection } of gateways ?? []) {
+    if (!connection.hint) continue;
+    hinted.add(id);
+    told.push(gateways?.length === 1 ? connection.hint : `${name}: ${connection.hint}`);
+  }
+  for (const { name, gateway, provisioning } of agents) {
     const { lastError, hint } = provisioning;
     if (hint) told.push(`${name}: ${hint}`);
-    if (lastError && !view.gateway?.hint) told.push(`${name}: ${lastError.message} ${lastError.hint ?? ''}`);
+    if (lastError && !hinted.has(gateway.id)) told.push(`${name}: ${lastError.message} ${lastError.hint ?? ''}`);
   }
   return told.length === 0 ? [] : ['', ...told.flatMap((text) => wrap(text.trim(), columns))];
 }

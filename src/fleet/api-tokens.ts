@@ -19,7 +19,7 @@ export interface CreatedApiToken {
 }
 
 /** The organization's operator tokens, oldest first. @throws ForbiddenError */
-export async function listApiTokens(fleet: Fleet, viewer: Viewer): Promise<ApiToken[]> {
+export async function listApiTokens(fleet: Pick<Fleet, 'database'>, viewer: Viewer): Promise<ApiToken[]> {
   authorize(viewer, 'readApiTokens');
   return fleet.database.prisma.apiToken.findMany({ where: visibleApiTokens(viewer), orderBy: { id: 'asc' } });
 }
@@ -37,7 +37,11 @@ const createApiTokenInput = z.object({
  * Makes an operator token of the viewer's organization.
  * @throws ForbiddenError (also for an OWNER token, when the viewer is no owner), ValidationError
  */
-export async function createApiToken(fleet: Fleet, viewer: Viewer, given: unknown): Promise<CreatedApiToken> {
+export async function createApiToken(
+  fleet: Pick<Fleet, 'database'>,
+  viewer: Viewer,
+  given: unknown,
+): Promise<CreatedApiToken> {
   const input = parseInput(createApiTokenInput, given);
   authorize(viewer, 'createApiToken', { token: input });
   return fleet.database.prisma.$transaction(async (tx) => {
@@ -75,7 +79,11 @@ export async function storeToken(
  * Revokes a token: requests with it are refused from then on, and what is open with it ends within seconds.
  * @throws NotFoundError, ForbiddenError (an owner's token, by somebody else who is none; or the last one)
  */
-export async function revokeApiToken(fleet: Fleet, viewer: Viewer, id: string): Promise<{ id: string }> {
+export async function revokeApiToken(
+  fleet: Pick<Fleet, 'database'>,
+  viewer: Viewer,
+  id: string,
+): Promise<{ id: string }> {
   const { prisma } = fleet.database;
   const token = isId(id) ? await prisma.apiToken.findFirst({ where: { id, ...visibleApiTokens(viewer) } }) : null;
   if (!token) throw new NotFoundError('API token', id);

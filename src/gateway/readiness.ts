@@ -12,7 +12,7 @@ const MAX_BODY_BYTES = 64 * 1024;
  * Certificates are not verified: nothing secret is sent, and all that follows from the answer is an attempt to connect, which
  * does verify.
  */
-function isReady(gatewayUrl: string, signal: AbortSignal): Promise<boolean> {
+export function isReady(gatewayUrl: string, signal: AbortSignal): Promise<boolean> {
   const url = readyUrl(gatewayUrl);
   if (url === null) return Promise.resolve(false);
   return new Promise((resolve) => {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../log.ts';
+import { VERSION } from '../version.ts';
 import { isTooLarge, limitBody, tooLarge } from './body-limit.ts';
 import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
 import { chooseRequestId, REQUEST_ID_HEADER } from './request-id.ts';
@@ -108,7 +109,7 @@ export class HttpServer {
   async #route(pathname: string, requestId: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (pathname) {
       case '/healthz':
-        return sendJson(response, 200, { ok: true });
+        return sendJson(response, 200, { ok: true, version: VERSION });
       case '/readyz': {
         const missing = this.#routes ? await this.#routes.readiness() : 'The database is being opened.';
         return missing === null

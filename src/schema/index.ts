@@ -6,6 +6,7 @@ import './role.ts';
 import './api-token.ts';
 import './organization.ts';
 import './viewer.ts';
+import './server.ts';
 import './provisioning.ts';
 import './identity-profile.ts';
 import './actor.ts';

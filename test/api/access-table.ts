@@ -46,6 +46,7 @@ const actOn = (field: string) => `mutation ($id: ID!) { ${field}(id: $id) { __ty
 const NOT_YET = ['ConflictError'];
 
 export const QUERIES: Row[] = [
+  { field: 'server', cells: 'yyyyyyyyyy', query: 'query { server { version } }' },
   { field: 'viewer', cells: 'yyyyyyyyyy', query: 'query { viewer { kind role actor { name } organization { id } } }' },
   {
     field: 'node',

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { openPGlite } from '../../src/db/database.ts';
+import { openInMemory } from '../../src/db/database.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -15,12 +15,18 @@ declare module 'vitest' {
 
 /** Makes the database that every test server starts from. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
-  const pglite = await openPGlite(null);
-  const snapshot = path.join(folder, 'snapshot.tar');
-  await writeFile(snapshot, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()));
-  await pglite.close();
-  provide('snapshot', snapshot);
+  const { file, remove } = await makeSnapshot();
+  provide('snapshot', file);
   provide('postgres', null);
-  return () => rm(folder, { recursive: true, force: true });
+  return remove;
+}
+
+/** An embedded database that has all migrations, as a file. */
+export async function makeSnapshot(): Promise<{ file: string; remove: () => Promise<void> }> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-test-'));
+  const pglite = await openInMemory();
+  const file = path.join(folder, 'snapshot.tar');
+  await writeFile(file, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()));
+  await pglite.close();
+  return { file, remove: () => rm(folder, { recursive: true, force: true }) };
 }

@@ -1,7 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { openDatabase } from '../../src/db/database.ts';
-// For what tests are provided with.
-import type {} from './global-setup.ts';
+import { makeSnapshot } from './global-setup.ts';
 import { PostgresServer } from './postgres-server.ts';
 
 /** Starts a PostgreSQL with a migrated database to copy, and ends it after the suite. */
@@ -11,6 +10,10 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const database = await openDatabase({ dataDir: '', databaseUrl });
   await database.close();
   provide('postgres', server.url);
-  provide('snapshot', '');
-  return () => server.dispose();
+  const { file, remove } = await makeSnapshot();
+  provide('snapshot', file);
+  return async () => {
+    await remove();
+    await server.dispose();
+  };
 }

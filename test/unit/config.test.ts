@@ -11,6 +11,7 @@ describe('settings', () => {
       baseUrl: null,
       dataDir: './data',
       databaseUrl: null,
+      migrate: true,
       secretKeys: null,
       adminToken: null,
       templatesDir: 'templates',
@@ -132,6 +133,7 @@ describe('settings', () => {
       'must be a whole number from 1 to 1000000000, or 0 for no limit. For example: FAILED_SIGN_INS_PER_MINUTE=60',
     ],
     ['TRUST_PROXY', 'true', 'must be the number of proxies, from 0 to 10. For example: TRUST_PROXY=1'],
+    ['MIGRATE', 'later', 'must be on or off. For example: MIGRATE=off'],
     ['INTROSPECTION', 'no', 'must be on or off. For example: INTROSPECTION=off'],
     ['SUGGESTIONS', 'false', 'must be on or off. For example: SUGGESTIONS=off'],
     [

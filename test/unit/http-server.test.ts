@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
 import { HttpServer } from '../../src/http/http-server.ts';
 import { createLog } from '../../src/log.ts';
 
@@ -16,7 +17,7 @@ async function get(path: string) {
 }
 
 it('answers probes before the rest is there: alive, but not ready', async () => {
-  expect(await get('/healthz')).toEqual({ status: 200, body: '{"ok":true}\n' });
+  expect(await get('/healthz')).toEqual({ status: 200, body: `{"ok":true,"version":"${packageJson.version}"}\n` });
   expect(await get('/readyz')).toEqual({
     status: 503,
     body: '{"ready":false,"missing":"The database is being opened."}\n',

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type MigrationSession, migrate } from '../../src/db/migrate.ts';
+import packageJson from '../../package.json' with { type: 'json' };
+import { migrate, migrationStatus, type SqlSession } from '../../src/db/migrate.ts';
 
 let pglite: PGlite;
 let folder: string;
@@ -26,9 +27,9 @@ async function add(name: string, sql: string): Promise<void> {
   await writeFile(path.join(folder, name, 'migration.sql'), sql);
 }
 
-const session: MigrationSession = {
+const session: SqlSession = {
   exec: (sql) => pglite.exec(sql),
-  query: (sql, values) => pglite.query(sql, values),
+  query: <Row>(sql: string, values?: unknown[]) => pglite.query<Row>(sql, values),
 };
 
 async function tables(): Promise<string[]> {
@@ -48,6 +49,18 @@ describe('migrations', () => {
     expect(await tables()).toEqual(['_prisma_migrations', 'homes', 'people', 'pets']);
   });
 
+  it('are told from those that were applied, before and after, and telling changes nothing', async () => {
+    expect(await migrationStatus(session, folder)).toEqual({ applied: [], pending: ['1_people'], problem: null });
+    expect(await tables()).toEqual([]);
+    await migrate(session, folder);
+    await add('2_toys', 'ALTER TABLE pets ADD COLUMN toy text');
+    expect(await migrationStatus(session, folder)).toEqual({
+      applied: [{ name: '1_people', at: expect.any(Date) }],
+      pending: ['2_toys'],
+      problem: null,
+    });
+  });
+
   it('that fail leave nothing behind, and are named', async () => {
     await add('2_broken', 'CREATE TABLE half (x int); CREATE TABLE people (name text)');
     await expect(migrate(session, folder)).rejects.toThrow(/^Migration 2_broken: .*"people" already exists/);
@@ -60,9 +73,12 @@ describe('migrations', () => {
     await add('2_future', 'CREATE TABLE future (x int)');
     await migrate(session, folder);
     await rm(path.join(folder, '2_future'), { recursive: true });
-    await expect(migrate(session, folder)).rejects.toThrow(
-      'The database has the migration 2_future, which this version does not know. Start a newer version.',
-    );
+    await pglite.exec("UPDATE _prisma_migrations SET logs = 'Mission Control 9.0.0' WHERE migration_name = '2_future'");
+    const problem =
+      `The database has the migration 2_future of Mission Control 9.0.0, which this version, ${packageJson.version}, does not ` +
+      'know: start that version, or restore a backup that was made before.';
+    await expect(migrate(session, folder)).rejects.toThrow(problem);
+    expect(await migrationStatus(session, folder)).toMatchObject({ pending: [], problem });
   });
 
   it('must not be edited after they were applied', async () => {
@@ -94,7 +110,7 @@ describe('migrations', () => {
 class LockingSessions {
   #held: Promise<void> = Promise.resolve();
 
-  open(): MigrationSession {
+  open(): SqlSession {
     let release = () => {};
     return {
       exec: async (sql) => {
