@@ -12,6 +12,7 @@ import { PGliteAdapter } from './pglite-adapter.ts';
 import { PostgresLeases } from './postgres-leases.ts';
 import { PostgresListener } from './postgres-listener.ts';
 import { statementNames } from './statement-names.ts';
+import { traceStatements } from './statement-spans.ts';
 
 export { Prisma };
 /** A client, or a transaction of one. Within a transaction use only the transaction: the embedded database has one connection. */
@@ -28,7 +29,16 @@ export interface Database {
    * missed because the connection was lost. Answers with the function that ends it.
    */
   listen(channel: string, onPayload: (payload: string) => void, onGap: () => void): Promise<() => Promise<void>>;
+  /** How the connections for statements are used now; null where there is no pool of them. */
+  pool(): PoolUse | null;
   close(): Promise<void>;
+}
+
+/** Connections of a pool, and statements or transactions that wait for one. */
+export interface PoolUse {
+  used: number;
+  idle: number;
+  waiting: number;
 }
 
 export interface DatabaseOptions {
@@ -38,13 +48,15 @@ export interface DatabaseOptions {
   snapshot?: Blob;
   /** Puts something between Prisma and the database that sees every statement; for tests. */
   watch?: (adapter: SqlDriverAdapterFactory) => SqlDriverAdapterFactory;
+  /** Whether statements are spans of the traces that they belong to. @default false */
+  traced?: boolean;
 }
 
 const MIGRATIONS = path.join(import.meta.dirname, '..', '..', 'prisma', 'migrations');
 
 /** Opens the database and applies the migrations that it does not have yet. */
 export function openDatabase(options: DatabaseOptions): Promise<Database> {
-  return options.databaseUrl === null ? openEmbedded(options) : openPostgres(options.databaseUrl, options.watch);
+  return options.databaseUrl === null ? openEmbedded(options) : openPostgres(options.databaseUrl, options);
 }
 
 /** Opens PGlite on the folder (or in memory, from a snapshot), applies the migrations, and nothing else. */
@@ -57,19 +69,20 @@ export async function openPGlite(folder: string | null, snapshot?: Blob): Promis
   return pglite;
 }
 
-async function openEmbedded({ dataDir, snapshot, watch }: DatabaseOptions): Promise<Database> {
+async function openEmbedded({ dataDir, snapshot, ...between }: DatabaseOptions): Promise<Database> {
   const release = snapshot ? () => undefined : lockFolder(dataDir);
   try {
     const folder = snapshot ? null : path.join(dataDir, 'pglite');
     if (folder) await mkdir(folder, { recursive: true, mode: 0o700 });
     const pglite = await openPGlite(folder, snapshot);
-    const prisma = createPrisma(new PGliteAdapter(pglite), watch);
+    const prisma = createPrisma(new PGliteAdapter(pglite), between);
     return {
       kind: 'embedded',
       description: folder ? `embedded PostgreSQL in ${folder}` : 'embedded PostgreSQL in memory',
       prisma,
       leases: EMBEDDED_LEASES,
       listen: (channel, onPayload) => pglite.listen(channel, onPayload),
+      pool: () => null,
       async close() {
         await prisma.$disconnect();
         if (!pglite.closed) await pglite.close();
@@ -82,9 +95,11 @@ async function openEmbedded({ dataDir, snapshot, watch }: DatabaseOptions): Prom
   }
 }
 
-async function openPostgres(connectionString: string, watch: DatabaseOptions['watch']): Promise<Database> {
+async function openPostgres(connectionString: string, between: Between): Promise<Database> {
   await migratePostgres(connectionString);
-  const prisma = createPrisma(new PrismaPg({ connectionString }, { statementNameGenerator: statementNames() }), watch);
+  const pool = new pg.Pool({ connectionString });
+  const options = { statementNameGenerator: statementNames(), disposeExternalPool: true };
+  const prisma = createPrisma(new PrismaPg(pool, options), between);
   const listener = new PostgresListener(connectionString);
   const leases = new PostgresLeases(connectionString);
   const { hostname, pathname } = new URL(connectionString);
@@ -94,6 +109,7 @@ async function openPostgres(connectionString: string, watch: DatabaseOptions['wa
     prisma,
     leases,
     listen: (channel, onPayload, onGap) => listener.listen(channel, onPayload, onGap),
+    pool: () => ({ used: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     async close() {
       await leases.close();
       await listener.close();
@@ -116,9 +132,13 @@ async function migratePostgres(connectionString: string): Promise<void> {
   }
 }
 
+/** What stands between Prisma and the database. */
+type Between = Pick<DatabaseOptions, 'watch' | 'traced'>;
+
 function createPrisma(
   factory: SqlDriverAdapterFactory,
-  watch: DatabaseOptions['watch'] = (adapter) => adapter,
+  { watch = (adapter) => adapter, traced = false }: Between,
 ): PrismaClient {
-  return new PrismaClient({ adapter: watch(factory), transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
+  const adapter = watch(traced ? traceStatements(factory) : factory);
+  return new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
 }

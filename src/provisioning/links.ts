@@ -5,7 +5,7 @@ import { NEVER_CONNECTED } from '../gateway/connection-info.ts';
 import type { DeviceIdentity } from '../gateway/device.ts';
 import type { GatewayLog } from '../gateway/log.ts';
 import { type Fact, observe } from '../gateway/observation.ts';
-import { GatewayPool } from '../gateway/pool.ts';
+import { GatewayPool, type PoolOptions } from '../gateway/pool.ts';
 import { listSessions, subscribeSessions } from '../gateway/sessions.ts';
 import type { Gateway } from '../generated/prisma/client.ts';
 
@@ -38,14 +38,24 @@ export class GatewayLinks {
   readonly #watched = new Map<string, { bootId: string | null; wasRefused: boolean }>();
   #listeners: LinkListeners = { onUsable: () => undefined, onFacts: () => undefined };
 
-  /** @param device who this installation is to gateways */
-  constructor(database: Database, secrets: SecretBox, device: DeviceIdentity, log: GatewayLog) {
+  /**
+   * @param device who this installation is to gateways
+   * @param onRequest called when a request to a gateway has ended
+   */
+  constructor(
+    database: Database,
+    secrets: SecretBox,
+    device: DeviceIdentity,
+    log: GatewayLog,
+    onRequest: NonNullable<PoolOptions['onRequest']>,
+  ) {
     this.#database = database;
     this.#secrets = secrets;
     this.#device = device;
     this.#log = log;
     this.#pool = new GatewayPool({
       log,
+      onRequest,
       onInfo: (gatewayId, info, previous) => this.#onInfo(gatewayId, info, previous),
       onDeviceToken: (gatewayId, token) => this.#storeDeviceToken(gatewayId, token),
       onEvent: (gatewayId, event) => {
@@ -120,6 +130,11 @@ export class GatewayLinks {
   /** Since when the gateway is connected; null while it is not. */
   connectedSince(gatewayId: string): Date | null {
     return this.#pool.info(gatewayId).connectedAt;
+  }
+
+  /** How many of this process's connections are in each state. */
+  states(): Map<ConnectionInfo['state'], number> {
+    return this.#pool.states();
   }
 
   async close(): Promise<void> {
