@@ -235,7 +235,11 @@ const environment = z
     TRUST_PROXY: wholeNumber(0, 10, 'must be the number of proxies, from 0 to 10').default(0),
     INTROSPECTION: onOrOff.default(true),
     SUGGESTIONS: onOrOff.default(true),
-    OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.transform((url) => url.replace(/\/+$/, '')).optional(),
+    OTEL_EXPORTER_OTLP_ENDPOINT: z
+      .string()
+      .refine(isPlainUrl, 'must be an http or https URL without a password')
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
     OTEL_EXPORTER_OTLP_HEADERS: headers.default({}),
     OTEL_SERVICE_NAME: z.string().trim().default('mission-control'),
     OTEL_TRACES_SAMPLER: z

@@ -284,8 +284,9 @@ export class GatewayConnection implements GatewayRequests {
     const nextAttemptAt = delayMs === null ? null : new Date(this.#now() + delayMs);
     const before = this.#info.state;
     this.#setInfo({ ...failed(this.#info, error, hello), nextAttemptAt });
-    const fields = { gatewayId: this.target.id, reason: error.reason, error: error.message, delayMs };
-    if (before !== this.#info.state) this.#options.log.warn(fields, 'gateway not connected');
+    const { state } = this.#info;
+    const fields = { gatewayId: this.target.id, state, reason: error.reason, error: error.message, delayMs };
+    if (before !== state) this.#options.log.warn(fields, 'gateway not connected');
     else this.#options.log.debug(fields, 'gateway still not connected');
     // It says itself that it will be there soon, so whoever waits may go on waiting.
     if (error.reason !== 'starting') this.#waiting.reject(error);

@@ -94,6 +94,7 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
           followSocket(socket, caller, live);
         } catch (error) {
           if (!(error instanceof GraphQLError)) throw error;
+          presentation.metrics.errorTold(String(error.extensions.code));
           if (error.extensions.code === 'UNAUTHENTICATED') socket.close(UNAUTHENTICATED, 'UNAUTHENTICATED');
           else socket.close(TOO_MANY_REQUESTS, error.message);
           return false;

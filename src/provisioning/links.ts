@@ -171,8 +171,6 @@ export class GatewayLinks {
         this.#log.error({ err: error, gatewayId }, 'cannot store the state of a gateway connection');
       });
     this.#writes.set(gatewayId, written);
-    if (info.state !== previous.state)
-      this.#log.info({ gatewayId, state: info.state, error: info.lastError }, 'gateway connection');
     const isNew = info.state === 'CONNECTED' && info.connectedAt !== previous.connectedAt;
     const gotModel = previous.modelConfigured === false && info.modelConfigured === true;
     const isRefused = NOT_LET_IN.includes(info.state);

@@ -160,11 +160,11 @@ describe('settings', () => {
       'must be a whole number from 1 to 1000000000, or 0 for no limit. For example: FAILED_SIGN_INS_PER_MINUTE=60',
     ],
     ['TRUST_PROXY', 'true', 'must be the number of proxies, from 0 to 10. For example: TRUST_PROXY=1'],
-    [
+    ...['localhost:4318', 'https://me:secret@collector.example'].map((value): [string, string, string] => [
       'OTEL_EXPORTER_OTLP_ENDPOINT',
-      'localhost:4318',
-      'must be an http or https URL. For example: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318',
-    ],
+      value,
+      'must be an http or https URL without a password. For example: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318',
+    ]),
     ...['secret', 'a=b,', 'a=b c', 'a=%zz'].map((value): [string, string, string] => [
       'OTEL_EXPORTER_OTLP_HEADERS',
       value,
