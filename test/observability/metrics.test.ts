@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { graphql } from '../../src/generated/client/gql.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { AgentEvents, DeleteAgent } from '../support/documents.ts';
@@ -84,6 +84,7 @@ describe('metrics', () => {
     expect(sum('gateway_request_duration_seconds_count', { method: 'config.patch', outcome: 'ok' })).toBeGreaterThan(0);
     expect(sum('gateway_connections', { state: 'CONNECTED' })).toBe(1);
     expect(sum('gateways', { state: 'CONNECTED' })).toBe(1);
+    expect(sum('database_pool_connections') > 0).toBe(inject('postgres') !== null);
     expect(sum('agents_by_phase', { phase: 'SUCCEEDED' })).toBe(3);
 
     for (const told of ['NameOfTheCaller', 'made-up', 'Wanda', 'Launch', gatewayId, agents[0]?.id ?? '', gateway.token])
