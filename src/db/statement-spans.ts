@@ -16,8 +16,10 @@ function traced(adapter: SqlDriverAdapter): SqlDriverAdapter {
   traceQueries(adapter);
   adapter.startTransaction = async (level) => {
     const transaction = await inSpan('BEGIN', { isCall: true }, () => startTransaction.call(adapter, level));
-    const { commit, rollback } = transaction;
     traceQueries(transaction);
+    // Elsewhere Prisma sends these as statements, and then only gives the connection back.
+    if (!transaction.options.usePhantomQuery) return transaction;
+    const { commit, rollback } = transaction;
     transaction.commit = () => inSpan('COMMIT', { isCall: true }, () => commit.call(transaction));
     transaction.rollback = () => inSpan('ROLLBACK', { isCall: true }, () => rollback.call(transaction));
     return transaction;

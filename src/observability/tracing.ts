@@ -1,6 +1,6 @@
 import { context, DiagLogLevel, diag, propagation, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { setGlobalErrorHandler, W3CTraceContextPropagator } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
@@ -19,6 +19,8 @@ import type { Log } from '../log.ts';
 const FLUSH_MS = 2_000;
 /** Also how long what has happened may take to be seen. */
 const SEND_EVERY_MS = 2_000;
+/** Spans that wait to be sent; more are left out. A few kB each. */
+const MOST_WAITING = 8_192;
 /** Of a text, a statement for example. */
 const LONGEST_VALUE = 2_000;
 
@@ -35,14 +37,18 @@ export function startTracing(settings: Tracing, version: string, log: Log): () =
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
     sampler: samplerOf(settings),
     spanLimits: { attributeValueLengthLimit: LONGEST_VALUE },
-    spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: SEND_EVERY_MS })],
+    spanProcessors: [
+      new BatchSpanProcessor({ exporter, maxQueueSize: MOST_WAITING, scheduledDelayMillis: SEND_EVERY_MS }),
+    ],
   });
   const tell = (message: string) => log.warn({ endpoint, error: message }, 'cannot send traces');
-  const quiet = () => undefined;
-  diag.setLogger(
-    { error: tell, warn: quiet, info: quiet, debug: quiet, verbose: quiet },
-    { logLevel: DiagLogLevel.ERROR },
+  setGlobalErrorHandler((error) =>
+    tell(typeof error === 'string' ? error : (error.message ?? 'for an unknown reason')),
   );
+  const quiet = () => undefined;
+  // Of its warnings only that there were more than it could send: others have settings in them.
+  const warn = (message: string) => message.startsWith('Dropped') && tell(message);
+  diag.setLogger({ error: quiet, warn, info: quiet, debug: quiet, verbose: quiet }, { logLevel: DiagLogLevel.WARN });
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   trace.setGlobalTracerProvider(provider);
@@ -52,7 +58,8 @@ export function startTracing(settings: Tracing, version: string, log: Log): () =
       tell(`They were not taken within ${FLUSH_MS} ms.`);
       resolve();
     }, FLUSH_MS);
-    await Promise.race([provider.shutdown(), tooLate]);
+    const sent = provider.shutdown().catch((error: unknown) => tell(String(error)));
+    await Promise.race([sent, tooLate]);
     clearTimeout(timer);
   };
 }
