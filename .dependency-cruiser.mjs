@@ -1,7 +1,7 @@
 // The import rules: which room of src/ may import which, and what each may import of node_modules.
 // dependency-cruiser reads TypeScript with TypeScript 6, as TypeScript 7 has no JavaScript API; hence both in package.json.
 
-/** What each room may import of src/, besides itself, version.ts, and log.ts and config.ts for their types. */
+/** What each room may import of src/, besides itself, spans.ts, version.ts, and log.ts and config.ts for their types. */
 const rooms = {
   schema: ['fleet', 'access', 'events', 'provisioning', 'gather.ts', 'generated'],
   http: ['schema', 'access', 'fleet', 'events'],
@@ -11,6 +11,7 @@ const rooms = {
   events: ['db', 'access/viewer.ts', 'generated'],
   db: ['generated'],
   gateway: [],
+  observability: ['http', 'provisioning', 'db', 'generated'],
   simulator: [],
 };
 
@@ -42,7 +43,7 @@ const betweenRooms = Object.entries(rooms).flatMap(([room, allowed]) => [
     `room-${room}`,
     `${room} may import: ${allowed.join(', ') || 'no other room'}.`,
     { path: `^src/${room}/` },
-    { path: '^src/', pathNot: [...[room, ...allowed].map(pathOf), '^src/(config|log|version)[.]ts$'] },
+    { path: '^src/', pathNot: [...[room, ...allowed].map(pathOf), '^src/(config|log|spans|version)[.]ts$'] },
   ),
   rule(
     `settings-${room}`,
@@ -78,6 +79,12 @@ export default {
       'Only schema and http know GraphQL, and the clients in the demo.',
       { path: '^src/', pathNot: '^src/(schema|http|demo|generated)/|^src/print-schema[.]ts$' },
       { path: graphqlPackages },
+    ),
+    rule(
+      'observability-packages',
+      'Rooms count and trace through what they are given and through spans.ts.',
+      { path: '^src/', pathNot: '^src/(observability/|spans[.]ts$)' },
+      { path: packages(['@opentelemetry', 'prom-client']) },
     ),
     rule(
       'openclaw-packages',

@@ -9,7 +9,11 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ['test/{provisioning,live,api,postgres,hints}/**/*.test.ts', 'test/processes/keys-and-backups.test.ts'],
+    include: [
+      'test/{provisioning,live,api,postgres,hints}/**/*.test.ts',
+      'test/observability/metrics.test.ts',
+      'test/processes/keys-and-backups.test.ts',
+    ],
     exclude: ['test/postgres/alone/**'],
     globalSetup: ['test/support/postgres-setup.ts'],
   },

@@ -5,6 +5,8 @@ import { type Database, openDatabase } from '../src/db/database.ts';
 import { appendEvent, type EventSubject } from '../src/events/log.ts';
 import { sweepLiveness } from '../src/fleet/liveness.ts';
 import { createLog } from '../src/log.ts';
+import { Metrics } from '../src/observability/metrics.ts';
+import { RunCauses } from '../src/provisioning/causes.ts';
 import { gatewaysOfSilentAgents } from '../src/provisioning/check-in.ts';
 import type { GatewayLinks } from '../src/provisioning/links.ts';
 import { type Reconciler, reconcileGateway } from '../src/provisioning/reconcile.ts';
@@ -185,7 +187,9 @@ class Stage {
       case 'an event’s append':
         return timeOf(() => prisma.$transaction((tx) => appendEvent(tx, this.#subject, 'UPDATED')));
       case 'the look for agents without signs of life, once a second':
-        return timeOf(() => sweepLiveness(this.#database, new Date()));
+        return timeOf(async () => {
+          await sweepLiveness(this.#database, new Date());
+        });
       case 'the look for agents that are due, once a second':
         return timeOf(() => this.#lookAround());
       case 'a run for a gateway where nothing is to do':
@@ -219,8 +223,9 @@ class Stage {
 
   async #reconcile(): Promise<void> {
     // When nothing is due, nobody is connected to and nothing is written.
+    const log = createLog('error');
     const reconciler: Reconciler = {
-      ...{ database: this.#database, log: createLog('error'), concurrency: 8 },
+      ...{ database: this.#database, log, metrics: new Metrics(log), causes: new RunCauses(), concurrency: 8 },
       ...{ links: {} as GatewayLinks, workspaces: {} as Workspaces },
     };
     const checks = { entries: false, documents: false };

@@ -29,6 +29,20 @@ export interface Config {
   suggestions: boolean;
   /** The directory of role souls, without a slash at its end; null: none is asked. */
   soulsUrl: string | null;
+  /** Null: no traces are made. */
+  tracing: Tracing | null;
+}
+
+/** Where traces are sent, and which of them. The settings are OpenTelemetry's own. */
+export interface Tracing {
+  /** Of a collector that takes OTLP over HTTP, without a slash at its end and without /v1/traces. */
+  endpoint: string;
+  /** What it wants to be sent with each request; may hold a secret. */
+  headers: Record<string, string>;
+  serviceName: string;
+  sampler: (typeof SAMPLERS)[number];
+  /** Of the samplers by ratio: the part of the traces that is sent, from 0 to 1. */
+  samplerRatio: number;
 }
 
 /** How much anybody may ask of the server. Defaults are beyond what honest clients do. */
@@ -90,6 +104,11 @@ const examples: Record<string, string> = {
   TRUST_PROXY: 'TRUST_PROXY=1',
   INTROSPECTION: 'INTROSPECTION=off',
   SUGGESTIONS: 'SUGGESTIONS=off',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318',
+  OTEL_EXPORTER_OTLP_HEADERS: 'OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN,x-team=fleet',
+  OTEL_SERVICE_NAME: 'OTEL_SERVICE_NAME=mission-control',
+  OTEL_TRACES_SAMPLER: 'OTEL_TRACES_SAMPLER=parentbased_traceidratio',
+  OTEL_TRACES_SAMPLER_ARG: 'OTEL_TRACES_SAMPLER_ARG=0.1',
 };
 
 /** The error for a setting. */
@@ -126,6 +145,28 @@ const orUnlimited = wholeNumber(0, MOST, `must be a whole number from 1 to ${MOS
 const onOrOff = z.enum(['on', 'off'], { error: 'must be on or off' }).transform((text) => text === 'on');
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const SAMPLERS = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
+
+/** Pairs of a name and a value, separated by commas, both with what URLs escape escaped. */
+const headers = z.string().transform((text, context): Record<string, string> => {
+  const pairs = text.split(',').map((pair) => /^\s*([\w.-]+)\s*=\s*([^\s=][^\s]*)\s*$/.exec(pair));
+  try {
+    const read = pairs.map((pair) => [pair?.[1], decodeURIComponent(pair?.[2] ?? '')]);
+    if (!pairs.includes(null)) return Object.fromEntries(read);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+  }
+  context.addIssue({ code: 'custom', message: 'must be name=value, several separated by commas, spaces as %20' });
+  return z.NEVER;
+});
 
 const secretKeys = z.string().transform((text, context): [Buffer, ...Buffer[]] => {
   const [first, ...rest] = text.split(',').map((part) => Buffer.from(part.trim(), 'base64'));
@@ -198,6 +239,21 @@ const environment = z
     TRUST_PROXY: wholeNumber(0, 10, 'must be the number of proxies, from 0 to 10').default(0),
     INTROSPECTION: onOrOff.default(true),
     SUGGESTIONS: onOrOff.default(true),
+    OTEL_EXPORTER_OTLP_ENDPOINT: z
+      .string()
+      .refine(isPlainUrl, 'must be an http or https URL without a password')
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
+    OTEL_EXPORTER_OTLP_HEADERS: headers.default({}),
+    OTEL_SERVICE_NAME: z.string().trim().default('mission-control'),
+    OTEL_TRACES_SAMPLER: z
+      .enum(SAMPLERS, { error: `must be one of ${SAMPLERS.join(', ')}` })
+      .default('parentbased_always_on'),
+    OTEL_TRACES_SAMPLER_ARG: z.coerce
+      .number('must be a number from 0 to 1')
+      .min(0, 'must be a number from 0 to 1')
+      .max(1, 'must be a number from 0 to 1')
+      .default(1),
   })
   .refine((env) => env.DATABASE_URL === undefined || env.SECRET_KEY !== undefined, {
     path: ['SECRET_KEY'],
@@ -257,6 +313,16 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     soulsUrl: settings.SOULS_URL || null,
     introspection: settings.INTROSPECTION,
     suggestions: settings.SUGGESTIONS,
+    tracing:
+      settings.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+        ? null
+        : {
+            endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+            headers: settings.OTEL_EXPORTER_OTLP_HEADERS,
+            serviceName: settings.OTEL_SERVICE_NAME,
+            sampler: settings.OTEL_TRACES_SAMPLER,
+            samplerRatio: settings.OTEL_TRACES_SAMPLER_ARG,
+          },
     limits: {
       operation: {
         depth: settings.MAX_DEPTH,

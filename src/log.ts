@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { Config } from './config.ts';
+import { tracePlace } from './spans.ts';
 
 export type Log = pino.Logger;
 
@@ -23,13 +24,16 @@ const SECRET_FIELDS = [
   'databaseUrl',
 ];
 
-/** JSON lines on stdout, or readable ones when it is a terminal. Secret fields are never written. */
+/**
+ * JSON lines on stdout, or readable ones when it is a terminal. Secret fields are never written. A line that is about something
+ * that is traced has its trace_id and span_id.
+ */
 export function createLog(level: Config['logLevel']): Log {
   const paths = SECRET_FIELDS.flatMap((field) => [
     field,
     ...['*', '*.*'].map((depth) => (field.startsWith('[') ? depth + field : `${depth}.${field}`)),
   ]);
-  const options: pino.LoggerOptions = { level, base: null, redact: { paths, censor: '[secret]' } };
+  const options: pino.LoggerOptions = { level, base: null, mixin: tracePlace, redact: { paths, censor: '[secret]' } };
   return process.stdout.isTTY
     ? pino(options, pretty({ colorize: true, translateTime: 'SYS:HH:MM:ss.l', sync: true }))
     : pino(options);

@@ -1,7 +1,7 @@
 import './node-env.ts';
 
-import { ConfigError, readConfig } from './config.ts';
-import { createLog } from './log.ts';
+import { ConfigError, readConfig, type Tracing } from './config.ts';
+import { createLog, type Log } from './log.ts';
 import { startServer } from './server.ts';
 import { VERSION } from './version.ts';
 
@@ -10,7 +10,8 @@ import { VERSION } from './version.ts';
 try {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
-  const starting = startServer(config, log);
+  const tracing = config.tracing ? startTracing(config.tracing, log) : null;
+  const starting = Promise.resolve(tracing).then(() => startServer(config, log));
 
   let stopping = false;
   const stop = () => {
@@ -18,6 +19,7 @@ try {
     stopping = true;
     starting
       .then((server) => server.stop())
+      .then(async () => (await tracing)?.())
       .then(
         () => process.exit(0),
         (error: unknown) => {
@@ -34,6 +36,11 @@ try {
 } catch (error) {
   process.stderr.write(`${explain(error)}\n`);
   process.exit(1);
+}
+
+/** Only where traces are asked for is what makes them loaded. @returns what sends the last ones and ends it */
+async function startTracing(tracing: Tracing, log: Log): Promise<() => Promise<void>> {
+  return (await import('./observability/tracing.ts')).startTracing(tracing, VERSION, log);
 }
 
 /**

@@ -17,9 +17,13 @@ import { SignsOfLife } from './fleet/signs-of-life.ts';
 import { ConnectionSlots } from './http/connection-slots.ts';
 import { createGraphQL } from './http/graphql.ts';
 import { HttpServer } from './http/http-server.ts';
+import { LiveResults } from './http/live-results.ts';
 import { SignIn } from './http/sign-in.ts';
 import { serveSockets } from './http/websocket.ts';
 import type { Log } from './log.ts';
+import { FleetCounter } from './observability/fleet-counts.ts';
+import { Metrics } from './observability/metrics.ts';
+import { RunCauses } from './provisioning/causes.ts';
 import { GatewayController } from './provisioning/controller.ts';
 import { deviceOfInstallation } from './provisioning/installation.ts';
 import { GatewayLinks } from './provisioning/links.ts';
@@ -60,12 +64,18 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
   await using opened = new AsyncDisposableStack();
 
   const { limits } = config;
+  const metrics = new Metrics(log);
   const overHttps = config.baseUrl?.startsWith('https:') ?? false;
   const http = new HttpServer(log, { ...limits, overHttps });
   const port = await listen(http, config);
   opened.defer(() => http.close(0));
   const database = await usingSetting(config.databaseUrl === null ? 'DATA_DIR' : 'DATABASE_URL', () =>
-    openDatabase({ ...config, ...options, inspect: (session) => requireKeys(session, config) }),
+    openDatabase({
+      ...config,
+      ...options,
+      traced: config.tracing !== null,
+      inspect: (session) => requireKeys(session, config),
+    }),
   );
   opened.defer(() => database.close());
   const secrets = createSecretBox(secretKeysOf(config));
@@ -79,7 +89,10 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
   live.start();
   opened.defer(() => live.stop());
 
-  const links = new GatewayLinks(database, secrets, await deviceOfInstallation(database, secrets), log);
+  const device = await deviceOfInstallation(database, secrets);
+  const links = new GatewayLinks(database, secrets, device, log, (method, outcome, seconds) =>
+    metrics.gatewayRequestEnded(method, outcome, seconds),
+  );
   opened.defer(() => links.close());
   const baseUrl = config.baseUrl ?? `http://localhost:${port}`;
   const soulDirectory = config.soulsUrl === null ? null : openSouls(config.soulsUrl, log, options);
@@ -91,11 +104,14 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
 
   const signs = new SignsOfLife(database, log);
   opened.defer(() => signs.stop());
-  const reconciler = { database, links, workspaces, log, concurrency: config.provisionConcurrency };
+  const causes = new RunCauses();
+  const concurrency = config.provisionConcurrency;
+  const reconciler = { database, links, workspaces, log, metrics, causes, concurrency };
   const controller = new GatewayController({
     database,
     links,
     log,
+    causes,
     reconcile: (gatewayId, checks, signal) => reconcileGateway(reconciler, gatewayId, checks, signal),
     onFacts: (gatewayId, facts) => signs.see(gatewayId, facts),
     checkInTimeoutMs: config.checkInTimeoutSeconds * 1_000,
@@ -114,11 +130,12 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
   const announcements = new Announcements(database);
   await announcements.start();
   const { corsOrigins, introspection, suggestions } = config;
+  const liveResults = new LiveResults();
   const entry = {
     signIn: new SignIn(authenticator, limits),
     live,
     slots: new ConnectionSlots(limits.connectionsPerCredential),
-    presentation: { log, suggestions },
+    presentation: { log, metrics, suggestions },
     corsOrigins,
   };
   const graphql = createGraphQL({
@@ -127,11 +144,13 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
     fleet,
     feed,
     announcements,
+    liveResults,
     introspection,
     limits: limits.operation,
   });
   const sockets = serveSockets(http.server, graphql, { ...entry, ...limits });
-  http.serve({ graphql, readiness: () => readinessOf(database) });
+  metrics.watch({ fleet: new FleetCounter(database), links, database, feed, liveResults, sockets });
+  http.serve({ graphql, readiness: () => readinessOf(database), metrics });
 
   const parts = opened.move();
   return {

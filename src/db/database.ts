@@ -2,6 +2,7 @@ import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
+import pg from 'pg';
 import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import { EMBEDDED_LEASES, type Leases } from './leases.ts';
 import { migrate, migrationStatus, type SqlSession } from './migrate.ts';
@@ -10,6 +11,7 @@ import { PostgresLeases } from './postgres-leases.ts';
 import { PostgresListener } from './postgres-listener.ts';
 import { type DataPlace, describePostgres, openSession, sessionOf } from './session.ts';
 import { statementNames } from './statement-names.ts';
+import { traceStatements } from './statement-spans.ts';
 
 export { Prisma };
 /** A client, or a transaction of one. Within a transaction use only the transaction: the embedded database has one connection. */
@@ -26,7 +28,16 @@ export interface Database {
    * missed because the connection was lost. Answers with the function that ends it.
    */
   listen(channel: string, onPayload: (payload: string) => void, onGap: () => void): Promise<() => Promise<void>>;
+  /** How the connections for statements are used now; null where there is no pool of them. */
+  pool(): PoolUse | null;
   close(): Promise<void>;
+}
+
+/** Connections of a pool, and statements or transactions that wait for one. */
+export interface PoolUse {
+  used: number;
+  idle: number;
+  waiting: number;
 }
 
 export interface DatabaseOptions extends DataPlace {
@@ -38,6 +49,8 @@ export interface DatabaseOptions extends DataPlace {
   snapshot?: Blob;
   /** Puts something between Prisma and the database that sees every statement; for tests. */
   watch?: (adapter: SqlDriverAdapterFactory) => SqlDriverAdapterFactory;
+  /** Whether statements are spans of the traces that they belong to. @default false */
+  traced?: boolean;
 }
 
 /** The migrations of this version. */
@@ -58,7 +71,7 @@ export async function openInMemory(snapshot?: Blob): Promise<PGlite> {
   return pglite;
 }
 
-async function openEmbedded({ snapshot, watch, ...options }: DatabaseOptions): Promise<Database> {
+async function openEmbedded({ snapshot, ...options }: DatabaseOptions): Promise<Database> {
   const memory = snapshot ? await openInMemory(snapshot) : null;
   const session = memory ? null : await openSession(options);
   const pglite = memory ?? session?.pglite;
@@ -69,13 +82,14 @@ async function openEmbedded({ snapshot, watch, ...options }: DatabaseOptions): P
     await session?.close();
     throw error;
   }
-  const prisma = createPrisma(new PGliteAdapter(pglite), watch);
+  const prisma = createPrisma(new PGliteAdapter(pglite), options);
   return {
     kind: 'embedded',
     description: session?.description ?? 'embedded PostgreSQL in memory',
     prisma,
     leases: EMBEDDED_LEASES,
     listen: (channel, onPayload) => pglite.listen(channel, onPayload),
+    pool: () => null,
     async close() {
       await prisma.$disconnect();
       await session?.close();
@@ -105,8 +119,9 @@ async function openPostgres(connectionString: string, options: DatabaseOptions):
   } finally {
     await session.close();
   }
-  const adapter = new PrismaPg({ connectionString }, { statementNameGenerator: statementNames() });
-  const prisma = createPrisma(adapter, options.watch);
+  const pool = new pg.Pool({ connectionString });
+  const adapter = new PrismaPg(pool, { statementNameGenerator: statementNames(), disposeExternalPool: true });
+  const prisma = createPrisma(adapter, options);
   const listener = new PostgresListener(connectionString);
   const leases = new PostgresLeases(connectionString);
   return {
@@ -115,6 +130,7 @@ async function openPostgres(connectionString: string, options: DatabaseOptions):
     prisma,
     leases,
     listen: (channel, onPayload, onGap) => listener.listen(channel, onPayload, onGap),
+    pool: () => ({ used: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     async close() {
       await leases.close();
       await listener.close();
@@ -123,9 +139,13 @@ async function openPostgres(connectionString: string, options: DatabaseOptions):
   };
 }
 
+/** What stands between Prisma and the database. */
+type Between = Pick<DatabaseOptions, 'watch' | 'traced'>;
+
 function createPrisma(
   factory: SqlDriverAdapterFactory,
-  watch: DatabaseOptions['watch'] = (adapter) => adapter,
+  { watch = (adapter) => adapter, traced = false }: Between,
 ): PrismaClient {
-  return new PrismaClient({ adapter: watch(factory), transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
+  const adapter = watch(traced ? traceStatements(factory) : factory);
+  return new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
 }

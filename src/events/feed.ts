@@ -78,6 +78,13 @@ export class EventFeed {
     for (const stop of this.#stops) await stop();
   }
 
+  /** Events that wait for those who read them, of all organizations. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const stream of this.#streams.values()) waiting += stream.waiting;
+    return waiting;
+  }
+
   /**
    * The organization's events from `start` on. When this has resolved, nothing that is committed from then on is missed.
    * @throws CursorExpired when what comes after `start` is not kept any more
@@ -254,6 +261,12 @@ class OrganizationStream {
       this.#topics.get(about) ?? new Topic<Live<FeedEvent>>(QUEUE_CAPACITY, () => this.#topics.delete(about));
     this.#topics.set(about, topic);
     return topic.subscribe(({ value }) => wants(value));
+  }
+
+  get waiting(): number {
+    let waiting = 0;
+    for (const topic of this.#topics.values()) waiting += topic.waiting;
+    return waiting;
   }
 
   publish(event: FeedEvent): void {

@@ -19,6 +19,7 @@ export class SubscriptionGap extends Error {
 }
 
 interface Subscriber<T> {
+  readonly waiting: number;
   push(value: T): void;
   end(): void;
   fail(error: Error): void;
@@ -44,6 +45,13 @@ export class Topic<T> {
 
   get size(): number {
     return this.#subscribers.size;
+  }
+
+  /** Values that wait for their readers, of all subscribers. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const subscriber of this.#subscribers) waiting += subscriber.waiting;
+    return waiting;
   }
 
   publish(value: T): void {
@@ -79,6 +87,9 @@ export class Topic<T> {
       waiting = null;
     };
     const subscriber: Subscriber<T> = {
+      get waiting() {
+        return queue.length;
+      },
       push(value) {
         if (ended || !wants(value)) return;
         if (waiting) {

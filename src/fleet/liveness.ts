@@ -38,7 +38,8 @@ export class LivenessSweep {
   async #sweep(): Promise<void> {
     try {
       if (!(await this.#database.leases.acquire([LEASE])).has(LEASE)) return;
-      await sweepLiveness(this.#database, new Date(), this.#startedAt);
+      const agents = await sweepLiveness(this.#database, new Date(), this.#startedAt);
+      if (agents > 0) this.#log.info({ agents }, 'agents have become LATE or OFFLINE');
     } catch (error) {
       this.#log.error({ err: error }, 'cannot look for agents without signs of life');
     }
@@ -50,15 +51,16 @@ export class LivenessSweep {
  * and OFFLINE those for which it is older than three intervals, with an event each, in one statement.
  * @param startedAt since when anybody looks: shortly after it, agents of gateways that are not connected again yet are left
  *   out, as nobody has heard of them while nobody listened
+ * @returns how many have become so
  */
 export async function sweepLiveness(
   { prisma }: Pick<Database, 'prisma'>,
   now: Date,
   startedAt: Date = new Date(0),
-): Promise<void> {
+): Promise<number> {
   const everybody = now.getTime() - startedAt.getTime() >= RECONNECT_MS;
   const caughtUp = new Date(now.getTime() - CATCH_UP_MS);
-  await prisma.$executeRaw`
+  return prisma.$executeRaw`
     WITH stale AS (
       SELECT id,
              CASE WHEN "lastSeenAt" < ${now}::timestamptz - make_interval(secs => 3 * "heartbeatIntervalSeconds")

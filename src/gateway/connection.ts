@@ -1,4 +1,5 @@
 import type { EventFrame } from '@openclaw/gateway-protocol/frame-guards';
+import { inSpan } from '../spans.ts';
 import { type OpenSocket, openSocket } from './attempt.ts';
 import { usableModel } from './config.ts';
 import {
@@ -38,6 +39,8 @@ export interface ConnectionOptions {
    * it gave. Called for every change, and only then. The token is a secret.
    */
   onDeviceToken?: (token: string | null) => void;
+  /** A request has ended. Methods are those that this room calls. */
+  onRequest?: (method: string, outcome: 'ok' | 'error', seconds: number) => void;
   /** @default 10000 */
   connectTimeoutMs?: number;
   /** @default 30000 */
@@ -147,17 +150,28 @@ export class GatewayConnection implements GatewayRequests {
    * Calls a method. Throws a `GatewayError` (at once when there is no connection), or `signal.reason` when aborted. A request that
    * timed out or was aborted may have been done all the same.
    */
-  async request<T = unknown>(method: string, params: object, options: RequestOptions = {}): Promise<T> {
+  request<T = unknown>(method: string, params: object, options: RequestOptions = {}): Promise<T> {
+    const attributes = { 'rpc.system': 'openclaw', 'rpc.method': method, 'gateway.id': this.target.id };
+    return inSpan(method, { attributes, isCall: true }, () => this.#request(method, params, options));
+  }
+
+  async #request<T>(method: string, params: object, options: RequestOptions): Promise<T> {
     const { signal } = options;
+    const started = performance.now();
+    let outcome: 'ok' | 'error' = 'error';
     try {
-      return await this.#inFlight.run(async () => {
+      const answer = await this.#inFlight.run(async () => {
         if (!this.#socket) throw this.#error('gateway not connected');
         const timeoutMs = options.timeoutMs ?? this.#options.requestTimeoutMs ?? 30_000;
         return await this.#socket.request<T>(method, params, signal ? { timeoutMs, signal } : { timeoutMs });
       }, signal);
+      outcome = 'ok';
+      return answer;
     } catch (thrown) {
       if (signal?.aborted) throw signal.reason;
       throw this.#error(thrown);
+    } finally {
+      this.#options.onRequest?.(method, outcome, (performance.now() - started) / 1_000);
     }
   }
 
@@ -270,8 +284,9 @@ export class GatewayConnection implements GatewayRequests {
     const nextAttemptAt = delayMs === null ? null : new Date(this.#now() + delayMs);
     const before = this.#info.state;
     this.#setInfo({ ...failed(this.#info, error, hello), nextAttemptAt });
-    const fields = { gatewayId: this.target.id, reason: error.reason, error: error.message, delayMs };
-    if (before !== this.#info.state) this.#options.log.warn(fields, 'gateway not connected');
+    const { state } = this.#info;
+    const fields = { gatewayId: this.target.id, state, reason: error.reason, error: error.message, delayMs };
+    if (before !== state) this.#options.log.warn(fields, 'gateway not connected');
     else this.#options.log.debug(fields, 'gateway still not connected');
     // It says itself that it will be there soon, so whoever waits may go on waiting.
     if (error.reason !== 'starting') this.#waiting.reject(error);

@@ -5,7 +5,7 @@ import { NEVER_CONNECTED, sameTarget } from './connection-info.ts';
 export interface PoolOptions
   extends Pick<
     ConnectionOptions,
-    'log' | 'connectTimeoutMs' | 'requestTimeoutMs' | 'maxInFlight' | 'retry' | 'now' | 'random'
+    'log' | 'onRequest' | 'connectTimeoutMs' | 'requestTimeoutMs' | 'maxInFlight' | 'retry' | 'now' | 'random'
   > {
   /** Called for every change of every connection. */
   onInfo: (gatewayId: string, info: ConnectionInfo, previous: ConnectionInfo) => void;
@@ -63,6 +63,13 @@ export class GatewayPool {
   /** How a gateway's connection is now; UNKNOWN when there is none. */
   info(gatewayId: string): ConnectionInfo {
     return this.peek(gatewayId)?.info ?? NEVER_CONNECTED;
+  }
+
+  /** How many connections are in each state. */
+  states(): Map<ConnectionInfo['state'], number> {
+    const states = new Map<ConnectionInfo['state'], number>();
+    for (const { info } of this.#connections.values()) states.set(info.state, (states.get(info.state) ?? 0) + 1);
+    return states;
   }
 
   /** Ends a gateway's connection; resolves within a second. Nothing happens when there is none. */

@@ -10,6 +10,7 @@ import {
   ValidationError,
 } from '../fleet/errors.ts';
 import type { Log } from '../log.ts';
+import type { HttpMetrics } from './metrics.ts';
 
 /** Failures that a resolver without a result union may throw: they are told as top-level errors, with their code. */
 const EXPECTED = [
@@ -30,6 +31,7 @@ const BAD_REQUEST = { code: 'BAD_USER_INPUT' };
 /** How errors are told. */
 export interface Presentation {
   log: Log;
+  metrics: HttpMetrics;
   /** Whether they may name what the schema has instead of what was asked for. */
   suggestions: boolean;
 }
@@ -38,7 +40,15 @@ export interface Presentation {
  * The error as a client may see it: what is wrong with its request, or which expected failure it is. Anything else is
  * a bug: it goes to the log, and the client is told the request id under which it is found there.
  */
-export function presentError(error: unknown, requestId: string, { log, suggestions }: Presentation): GraphQLError {
+export function presentError(error: unknown, requestId: string, presentation: Presentation): GraphQLError {
+  const presented = presentedError(error, requestId, presentation);
+  // What a subscription tells over a WebSocket comes here once more, with the request id that it got the first time.
+  if (!(error instanceof GraphQLError && 'requestId' in error.extensions))
+    presentation.metrics.errorTold(String(presented.extensions.code));
+  return presented;
+}
+
+function presentedError(error: unknown, requestId: string, { log, suggestions }: Presentation): GraphQLError {
   const located = error instanceof GraphQLError ? error : null;
   const cause = located?.originalError ?? error;
   const place = {

@@ -13,7 +13,9 @@ import type { ConnectionSlots } from './connection-slots.ts';
 import { documentCaches, limitTokens } from './documents.ts';
 import { type Presentation, presentError, presentResult, tooManyConnections, unauthenticated } from './errors.ts';
 import { streamEvents } from './event-stream.ts';
-import { LiveResults, type Sink } from './live-results.ts';
+import type { LiveResults, Sink } from './live-results.ts';
+import type { HttpMetrics } from './metrics.ts';
+import { observeOperations, operationLabels } from './observed-operations.ts';
 import { limitCost } from './operation-cost.ts';
 import { limitShape, type ShapeLimits } from './operation-shape.ts';
 import { requestIdOf } from './request-id.ts';
@@ -34,6 +36,7 @@ export interface GraphQLOptions {
   /** Event streams take theirs of the same as WebSockets. */
   slots: ConnectionSlots;
   presentation: Presentation;
+  liveResults: LiveResults;
   /** Origins whose pages may call. */
   corsOrigins: string[];
   limits: ShapeLimits & { cost: number };
@@ -53,7 +56,8 @@ export type Yoga = YogaServerInstance<ServerContext, Context>;
 
 /** GraphQL over HTTP, with server-sent events for subscriptions, and GraphiQL for browsers. */
 export function createGraphQL(options: GraphQLOptions): Yoga {
-  const { schema, fleet, feed, announcements, signIn, live, slots, presentation, corsOrigins, limits } = options;
+  const { schema, fleet, feed, announcements, signIn, live, slots, presentation, corsOrigins, limits, liveResults } =
+    options;
   const callers = new WeakMap<Request, Caller>();
   return createYoga<ServerContext, Context>({
     schema,
@@ -92,7 +96,8 @@ export function createGraphQL(options: GraphQLOptions): Yoga {
       limitCost(limits.cost),
       shareQueries(),
       presentErrors(presentation),
-      shareSubscriptions(presentation, live, callers),
+      shareSubscriptions(presentation, live, callers, liveResults),
+      observeOperations(presentation.metrics),
       streamEvents(),
       protectPage(),
     ],
@@ -152,8 +157,8 @@ function shareSubscriptions(
   presentation: Presentation,
   credentials: LiveCredentials,
   callers: WeakMap<Request, Caller>,
+  live: LiveResults,
 ): Plugin<ServerContext> {
-  const live = new LiveResults();
   return {
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn(async (args) => {
@@ -165,7 +170,8 @@ function shareSubscriptions(
           live,
           present: (result) => presentResult(result, requestId, presentation),
           presentError: (error) => ({ errors: [presentError(error, requestId, presentation)] }),
-          sink: socket?.sink ?? null,
+          sink: socket ? counted(socket.sink, presentation.metrics) : null,
+          onBegin: () => presentation.metrics.subscriptionBegan(operationLabels(operation).field),
         });
         const caller = request && callers.get(request);
         // Over WebSocket the connection ends as a whole.
@@ -174,6 +180,14 @@ function shareSubscriptions(
         return results;
       });
     },
+  };
+}
+
+function counted(sink: Sink, metrics: HttpMetrics): Sink {
+  return (text) => {
+    const taken = sink(text);
+    if (taken) metrics.delivered();
+    return taken;
   };
 }
 

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../log.ts';
+import { RequestSpan } from '../spans.ts';
 import { VERSION } from '../version.ts';
 import { isTooLarge, limitBody, tooLarge } from './body-limit.ts';
 import { GRAPHQL_PATH, type Yoga } from './graphql.ts';
+import type { HttpMetrics } from './metrics.ts';
 import { chooseRequestId, REQUEST_ID_HEADER } from './request-id.ts';
 import { pathOf } from './request-path.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -14,6 +16,7 @@ export type Readiness = () => Promise<string | null>;
 interface Routes {
   graphql: Yoga;
   readiness: Readiness;
+  metrics: HttpMetrics;
 }
 
 export interface HttpOptions {
@@ -31,6 +34,9 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 /** How often Node looks for requests that are late. */
 const CHECK_MS = 1_000;
+
+const METRICS_PATH = '/metrics';
+const ROUTES: ReadonlySet<string> = new Set(['/', '/healthz', '/readyz', METRICS_PATH, GRAPHQL_PATH]);
 
 /** The one port. It answers probes from the start, and GraphQL once it has been given its parts. */
 export class HttpServer {
@@ -96,14 +102,17 @@ export class HttpServer {
     response.setHeader(REQUEST_ID_HEADER, requestId);
     response.setHeaders(new Map(this.#headers));
     const pathname = pathOf(request);
+    const span = pathname === GRAPHQL_PATH ? new RequestSpan(request.method ?? '', pathname, request.headers) : null;
+    const within = <T>(work: () => T): T => (span === null ? work() : span.run(work));
     response.once('close', () => {
-      const durationMs = Math.round(performance.now() - started);
-      this.#log.debug(
-        { requestId, method: request.method, path: pathname, status: response.statusCode, durationMs },
-        'request',
-      );
+      const durationMs = performance.now() - started;
+      const { statusCode: status } = response;
+      const fields = { requestId, method: request.method, path: pathname, status, durationMs: Math.round(durationMs) };
+      within(() => this.#log.debug(fields, 'request'));
+      span?.end(status);
+      this.#routes?.metrics.requestEnded(routeOf(pathname), status, isStream(response) ? null : durationMs / 1_000);
     });
-    await this.#route(pathname, requestId, request, response);
+    await within(() => this.#route(pathname, requestId, request, response));
   }
 
   async #route(pathname: string, requestId: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -116,6 +125,11 @@ export class HttpServer {
           ? sendJson(response, 200, { ready: true })
           : sendJson(response, 503, { ready: false, missing });
       }
+      case METRICS_PATH:
+        if (!this.#routes) return sendJson(response, 503, { error: 'The server is starting.' });
+        response.setHeader('Content-Type', this.#routes.metrics.contentType);
+        response.end(await this.#routes.metrics.text());
+        return;
       case GRAPHQL_PATH:
         if (!this.#routes) return sendJson(response, 503, { errors: [{ message: 'The server is starting.' }] });
         if (isTooLarge(request, this.#bodyBytes)) {
@@ -135,6 +149,16 @@ export class HttpServer {
         return sendJson(response, 404, { error: `There is nothing here. GraphQL is at ${GRAPHQL_PATH}.` });
     }
   }
+}
+
+/** The path as far as it is one of this server's: anybody can make up others. */
+function routeOf(pathname: string): string {
+  return ROUTES.has(pathname) ? pathname : 'other';
+}
+
+/** Its answer goes on for as long as its caller likes. */
+function isStream(response: ServerResponse): boolean {
+  return String(response.getHeader('content-type') ?? '').startsWith('text/event-stream');
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

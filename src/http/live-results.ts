@@ -32,11 +32,19 @@ const QUEUE_CAPACITY = 1_024;
 export class LiveResults {
   readonly #groups = new Map<string, LiveGroup>();
   readonly #underWay = new Map<string, Promise<Told>>();
+  readonly #queues = new Set<QueuedMember>();
   readonly #kept = new LRUCache<string, Told>({
     maxSize: KEPT_CHARACTERS,
     sizeCalculation: ({ text }, key) => text.length + key.length,
     ttl: KEPT_MS,
   });
+
+  /** Results that wait for those who read them. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const queue of this.#queues) waiting += queue.waiting;
+    return waiting;
+  }
 
   /**
    * The results in order.
@@ -72,7 +80,12 @@ export class LiveResults {
   }
 
   #join(key: string, operation: LiveOperation, member: Member & { told: AsyncIterableIterator<Live<Told>> }) {
-    const leave = this.#groupOf(key, operation).join(member);
+    const leaveGroup = this.#groupOf(key, operation).join(member);
+    if (member instanceof QueuedMember) this.#queues.add(member);
+    const leave = () => {
+      leaveGroup();
+      if (member instanceof QueuedMember) this.#queues.delete(member);
+    };
     const { told } = member;
     return {
       next: () => told.next(),
@@ -129,6 +142,10 @@ export function originOf(result: ExecutionResult): { seq: bigint; told: Told } |
 class QueuedMember implements Member {
   readonly #topic = new Topic<Live<Told>>(QUEUE_CAPACITY);
   readonly told = this.#topic.subscribe(() => true);
+
+  get waiting(): number {
+    return this.#topic.waiting;
+  }
 
   tell(told: Live<Told>): void {
     this.#topic.publish(told);

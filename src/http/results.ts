@@ -1,5 +1,13 @@
 import type { ExecutionResult } from 'graphql';
 
+/** What is to be known of results. */
+export interface ResultsWatch {
+  /** Once. */
+  onEnd(): void;
+  /** For each that is handed out. */
+  onResult(): void;
+}
+
 /**
  * What a source gives, as results. An error of the source is the last result. Ending it ends the source at once, also while
  * it waits, which an async generator would not.
@@ -8,6 +16,7 @@ export class Results<Value> implements AsyncGenerator<ExecutionResult> {
   readonly #source: AsyncIterator<Value>;
   readonly #resultOf: (value: Value) => ExecutionResult | Promise<ExecutionResult>;
   readonly #resultOfError: (error: unknown) => ExecutionResult;
+  readonly #watch: ResultsWatch;
   #isOver = false;
   #last: ExecutionResult | null = null;
 
@@ -15,16 +24,22 @@ export class Results<Value> implements AsyncGenerator<ExecutionResult> {
     source: AsyncIterator<Value>,
     resultOf: (value: Value) => ExecutionResult | Promise<ExecutionResult>,
     resultOfError: (error: unknown) => ExecutionResult,
+    watch: ResultsWatch,
   ) {
     this.#source = source;
     this.#resultOf = resultOf;
     this.#resultOfError = resultOfError;
+    this.#watch = watch;
   }
 
   async next(): Promise<IteratorResult<ExecutionResult>> {
     try {
       const next = this.#isOver ? null : await this.#source.next();
-      if (next && !next.done && !this.#isOver) return { value: await this.#resultOf(next.value), done: false };
+      if (next && !next.done && !this.#isOver) {
+        const value = await this.#resultOf(next.value);
+        this.#watch.onResult();
+        return { value, done: false };
+      }
     } catch (error) {
       this.#last ??= this.#resultOfError(error);
     }
@@ -41,6 +56,7 @@ export class Results<Value> implements AsyncGenerator<ExecutionResult> {
   }
 
   async return(): Promise<IteratorResult<ExecutionResult>> {
+    if (!this.#isOver) this.#watch.onEnd();
     this.#isOver = true;
     await this.#source.return?.();
     return { value: undefined, done: true };

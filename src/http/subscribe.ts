@@ -2,7 +2,7 @@ import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, exec
 import { FeedSubscription } from '../events/feed.ts';
 import type { Context } from '../schema/context.ts';
 import type { LiveResults, Sink } from './live-results.ts';
-import { Results } from './results.ts';
+import { Results, type ResultsWatch } from './results.ts';
 
 export interface SubscribeOptions {
   live: LiveResults;
@@ -12,6 +12,8 @@ export interface SubscribeOptions {
   presentError: (error: unknown) => ExecutionResult;
   /** Where live results can go without being asked for; null: there is no such way. */
   sink: Sink | null;
+  /** Called when it is accepted. */
+  onBegin: () => ResultsWatch;
 }
 
 export type SubscriptionArgs = ExecutionArgs & { contextValue: Context };
@@ -22,13 +24,18 @@ export type SubscriptionArgs = ExecutionArgs & { contextValue: Context };
  */
 export async function subscribe(
   args: SubscriptionArgs,
-  { live, present, presentError, sink }: SubscribeOptions,
+  { live, present, presentError, sink, onBegin }: SubscribeOptions,
 ): Promise<AsyncGenerator<ExecutionResult> | ExecutionResult> {
   const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) return present(source);
   if (source instanceof FeedSubscription)
-    return new Results(live.follow({ args, feed: source, present }, sink), ({ result }) => result, presentError);
+    return new Results(
+      live.follow({ args, feed: source, present }, sink),
+      ({ result }) => result,
+      presentError,
+      onBegin(),
+    );
   const executeFor = async (event: unknown) =>
     present(await execute({ ...args, rootValue: event, contextValue: { ...args.contextValue } }));
-  return new Results(source[Symbol.asyncIterator](), executeFor, presentError);
+  return new Results(source[Symbol.asyncIterator](), executeFor, presentError, onBegin());
 }

@@ -39,6 +39,10 @@ export interface SocketOptions {
 export interface GraphQLSockets {
   /** Ends every connection with a code that tells clients to connect again. */
   close(): Promise<void>;
+  /** How many connections there are. */
+  readonly open: number;
+  /** Bytes that wait for clients to read them. */
+  readonly waitingBytes: number;
 }
 
 interface Extra extends Record<PropertyKey, unknown> {
@@ -90,6 +94,7 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
           followSocket(socket, caller, live);
         } catch (error) {
           if (!(error instanceof GraphQLError)) throw error;
+          presentation.metrics.errorTold(String(error.extensions.code));
           if (error.extensions.code === 'UNAUTHENTICATED') socket.close(UNAUTHENTICATED, 'UNAUTHENTICATED');
           else socket.close(TOO_MANY_REQUESTS, error.message);
           return false;
@@ -146,6 +151,14 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
   });
 
   return {
+    get open() {
+      return sockets.clients.size;
+    },
+    get waitingBytes() {
+      let bytes = 0;
+      for (const socket of sockets.clients) bytes += socket.bufferedAmount;
+      return bytes;
+    },
     async close() {
       for (const socket of sockets.clients) socket.close(SERVICE_RESTART, 'The server is going. Connect again.');
       await server.dispose();

@@ -4,6 +4,7 @@ import { GatewayError } from '../gateway/errors.ts';
 import { InFlight } from '../gateway/in-flight.ts';
 import type { GatewayLog } from '../gateway/log.ts';
 import type { Fact } from '../gateway/observation.ts';
+import type { RunCauses } from './causes.ts';
 import { gatewaysOfSilentAgents, wakeSilentAgents } from './check-in.ts';
 import type { GatewayLinks } from './links.ts';
 import type { Checks } from './reconcile.ts';
@@ -15,6 +16,8 @@ export interface ControllerOptions {
   log: GatewayLog;
   /** Brings one gateway in line. Stops between two steps when the signal is aborted. */
   reconcile: (gatewayId: string, checks: Checks, signal: AbortSignal) => Promise<{ foundDrift: boolean }>;
+  /** Is told what the next runs are done for. */
+  causes: RunCauses;
   /** What the gateways' events say has happened to their agents. */
   onFacts: (gatewayId: string, facts: Fact[]) => void;
   /** How long after a wake-up an agent may take to show a sign of life, in milliseconds. */
@@ -70,7 +73,7 @@ export class GatewayController {
     });
     const tick = () => this.#tick();
     this.#stops.push(
-      await database.listen(RECONCILE_CHANNEL, (gatewayId) => this.#wake(gatewayId), tick),
+      await database.listen(RECONCILE_CHANNEL, (payload) => this.#onRequest(payload), tick),
       await database.listen(
         SETTINGS_CHANNEL,
         (gatewayId) => this.#onSettings(gatewayId),
@@ -97,6 +100,12 @@ export class GatewayController {
       Promise.all([...ends, ...this.#leaving.values()]),
       sleep(STOP_TIMEOUT_MS, null, { ref: false }),
     ]);
+  }
+
+  #onRequest(payload: string): void {
+    const [gatewayId = '', cause] = payload.split(' ');
+    if (cause !== undefined) this.#options.causes.add(gatewayId, cause);
+    this.#wake(gatewayId);
   }
 
   /** A gateway that is new here is taken first. */
@@ -159,6 +168,7 @@ export class GatewayController {
       after: this.#leaving.get(gatewayId) ?? Promise.resolve(),
     });
     this.#workers.set(gatewayId, worker);
+    log.info({ gatewayId, name: gateway.name }, 'lease of a gateway taken');
     links.watch(gateway);
     // A change since the row was read found nothing to be applied to.
     this.#onSettings(gatewayId);
@@ -166,6 +176,8 @@ export class GatewayController {
   }
 
   #loseAll(): void {
+    if (this.#workers.size > 0)
+      this.#options.log.warn({ gateways: this.#workers.size }, 'the leases of all gateways were lost');
     for (const gatewayId of this.#workers.keys()) this.#lose(gatewayId);
   }
 
@@ -173,6 +185,7 @@ export class GatewayController {
     const worker = this.#workers.get(gatewayId);
     if (!worker) return;
     this.#workers.delete(gatewayId);
+    this.#options.log.info({ gatewayId }, 'lease of a gateway given up');
     const ended = worker.stop().finally(() => this.#leaving.delete(gatewayId));
     this.#leaving.set(gatewayId, ended);
     this.#options.links.unwatch(gatewayId);

@@ -5,7 +5,7 @@ import { NEVER_CONNECTED } from '../gateway/connection-info.ts';
 import type { DeviceIdentity } from '../gateway/device.ts';
 import type { GatewayLog } from '../gateway/log.ts';
 import { type Fact, observe } from '../gateway/observation.ts';
-import { GatewayPool } from '../gateway/pool.ts';
+import { GatewayPool, type PoolOptions } from '../gateway/pool.ts';
 import { listSessions, subscribeSessions } from '../gateway/sessions.ts';
 import type { Gateway } from '../generated/prisma/client.ts';
 
@@ -38,14 +38,24 @@ export class GatewayLinks {
   readonly #watched = new Map<string, { bootId: string | null; wasRefused: boolean }>();
   #listeners: LinkListeners = { onUsable: () => undefined, onFacts: () => undefined };
 
-  /** @param device who this installation is to gateways */
-  constructor(database: Database, secrets: SecretBox, device: DeviceIdentity, log: GatewayLog) {
+  /**
+   * @param device who this installation is to gateways
+   * @param onRequest called when a request to a gateway has ended
+   */
+  constructor(
+    database: Database,
+    secrets: SecretBox,
+    device: DeviceIdentity,
+    log: GatewayLog,
+    onRequest: NonNullable<PoolOptions['onRequest']>,
+  ) {
     this.#database = database;
     this.#secrets = secrets;
     this.#device = device;
     this.#log = log;
     this.#pool = new GatewayPool({
       log,
+      onRequest,
       onInfo: (gatewayId, info, previous) => this.#onInfo(gatewayId, info, previous),
       onDeviceToken: (gatewayId, token) => this.#storeDeviceToken(gatewayId, token),
       onEvent: (gatewayId, event) => {
@@ -122,6 +132,11 @@ export class GatewayLinks {
     return this.#pool.info(gatewayId).connectedAt;
   }
 
+  /** How many of this process's connections are in each state. */
+  states(): Map<ConnectionInfo['state'], number> {
+    return this.#pool.states();
+  }
+
   async close(): Promise<void> {
     await this.#pool.closeAll();
     await Promise.all(this.#writes.values());
@@ -156,8 +171,6 @@ export class GatewayLinks {
         this.#log.error({ err: error, gatewayId }, 'cannot store the state of a gateway connection');
       });
     this.#writes.set(gatewayId, written);
-    if (info.state !== previous.state)
-      this.#log.info({ gatewayId, state: info.state, error: info.lastError }, 'gateway connection');
     const isNew = info.state === 'CONNECTED' && info.connectedAt !== previous.connectedAt;
     const gotModel = previous.modelConfigured === false && info.modelConfigured === true;
     const isRefused = NOT_LET_IN.includes(info.state);

@@ -8,7 +8,8 @@ import { BudgetError } from './budgets.ts';
 import { type Failure, failureOf } from './failure.ts';
 import type { GatewayLinks } from './links.ts';
 import { TemplateError } from './liquid.ts';
-import { settleInSync } from './template-sync.ts';
+import type { ProvisioningMetrics } from './metrics.ts';
+import { type EndedSync, settleInSync } from './template-sync.ts';
 
 // How an agent's run ended, as it is stored and told.
 
@@ -16,6 +17,7 @@ interface Outcomes {
   database: Database;
   links: GatewayLinks;
   log: GatewayLog;
+  metrics: ProvisioningMetrics;
 }
 
 /** What a run made of an agent. */
@@ -26,8 +28,8 @@ export interface Success {
 }
 
 /** The gateway is in line with the generation that this run has read; a later one makes the agent due again. */
-export async function succeed({ database, log }: Outcomes, agent: Agent, success: Success): Promise<void> {
-  await database.prisma.$transaction(async (tx) => {
+export async function succeed({ database, log, metrics }: Outcomes, agent: Agent, success: Success): Promise<void> {
+  const ended = await database.prisma.$transaction(async (tx) => {
     const [done] = await tx.agent.updateManyAndReturn({
       where: { id: agent.id, generation: agent.generation },
       data: {
@@ -44,7 +46,7 @@ export async function succeed({ database, log }: Outcomes, agent: Agent, success
     if (!done) {
       const data = { provisioningPhase: 'PENDING', observedGeneration: agent.generation } as const;
       await tx.agent.updateMany({ where: { id: agent.id }, data });
-      return;
+      return null;
     }
     const [ready] = await tx.agent.updateManyAndReturn({
       where: { id: agent.id, status: 'PROVISIONING' },
@@ -53,10 +55,13 @@ export async function succeed({ database, log }: Outcomes, agent: Agent, success
     const events: NewEvent[] = [{ agent: ready ?? done, type: 'PROVISIONING', details: { message: 'SUCCEEDED' } }];
     const details = { previousStatus: 'PROVISIONING' } as const;
     if (ready) events.push({ agent: ready, type: 'STATUS_CHANGED', details });
-    await settleInSync(tx, done, success.wroteDocuments ? 'updated' : 'unchanged');
+    const sync = await settleInSync(tx, done, success.wroteDocuments ? 'updated' : 'unchanged');
     await appendEvents(tx, events);
+    return sync;
   });
+  metrics.provisioningEnded('succeeded', secondsOf(agent));
   log.info({ agentId: agent.id, name: agent.name, generation: agent.generation }, 'agent provisioned');
+  tellEnd(log, agent, ended);
 }
 
 /**
@@ -75,7 +80,7 @@ export async function fail(outcomes: Outcomes, agent: Agent, error: unknown, cha
  * @param chance from 0 to 1: where within its range the time of the next try lies
  */
 async function storeFailure(
-  { database, links, log }: Outcomes,
+  { database, links, log, metrics }: Outcomes,
   agent: Agent,
   error: unknown,
   chance: number,
@@ -90,10 +95,11 @@ async function storeFailure(
   const retryAfterMs = error instanceof GatewayError ? error.retryAfterMs : null;
   const delayMs = backoffMs(cameBack ? 1 : agent.attempts, retryAfterMs, chance);
   const provisioningPhase = failure.retryable ? 'RETRYING' : 'FAILED';
+  metrics.provisioningEnded(failure.retryable ? 'retrying' : 'failed', secondsOf(agent));
   // The phase before this run began, and what it had failed with: the same again is no news.
   const before = agent.lastError as unknown as Failure | null;
   const isNews = agent.provisioningPhase !== provisioningPhase || before?.message !== failure.message;
-  await database.prisma.$transaction(async (tx) => {
+  const ended = await database.prisma.$transaction(async (tx) => {
     const [failed] = await tx.agent.updateManyAndReturn({
       // A change that came during the run is tried at once, whatever became of the one before.
       where: { id: agent.id, generation: agent.generation },
@@ -105,10 +111,21 @@ async function storeFailure(
         provisioningFinishedAt: new Date(),
       },
     });
-    if (failed && !failure.retryable) await settleInSync(tx, failed, failure);
+    const sync = failed && !failure.retryable ? await settleInSync(tx, failed, failure) : null;
     const message = `${provisioningPhase}: ${failure.message}`;
     if (failed && isNews) await appendEvent(tx, failed, 'PROVISIONING', { message });
+    return sync;
   });
+  tellEnd(log, agent, ended);
+}
+
+function tellEnd(log: GatewayLog, { gatewayId }: Agent, sync: EndedSync | null): void {
+  if (sync) log.info({ ...sync, gatewayId }, 'sync of templates ended');
+}
+
+/** Since this run began. */
+export function secondsOf({ provisioningStartedAt }: Agent): number {
+  return provisioningStartedAt === null ? 0 : (Date.now() - provisioningStartedAt.getTime()) / 1_000;
 }
 
 /** How often a removal is tried that only a person can help: sooner or later its gateway is forgotten with all of it. */

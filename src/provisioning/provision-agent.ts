@@ -1,5 +1,4 @@
 import { AGENT_TOKEN_PREFIX, hashToken, newToken } from '../access/tokens.ts';
-import type { Database } from '../db/database.ts';
 import { abortChat, sendChat } from '../gateway/chat.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import type { HeartbeatJob } from '../gateway/cron.ts';
@@ -14,12 +13,11 @@ import { sessionKeyOf, wasAdopted } from './identity.ts';
 import { decideToken, isRequested } from './plan.ts';
 import { settleRequest } from './requests.ts';
 import type { RoleSoul } from './souls/text.ts';
-import { runStep } from './steps.ts';
+import { runStep, type StepRecords } from './steps.ts';
 import { recordWake } from './wake.ts';
 import { type AgentWithBoard, documentHashesOf, hashesOf, type SeenWorkspace, type Workspaces } from './workspaces.ts';
 
-interface Provisioning {
-  database: Database;
+interface Provisioning extends StepRecords {
   workspaces: Workspaces;
   connection: GatewayConnection;
   /** The gateway's heartbeat job of this agent; null when it has none. */
@@ -92,15 +90,16 @@ interface Token {
   isNew: boolean;
 }
 
-async function issueToken({ agent, database }: Provisioning, found: string | null): Promise<Token> {
+async function issueToken(provisioning: Provisioning, found: string | null): Promise<Token> {
+  const { agent, database } = provisioning;
   const decision = decideToken(agent, found === null ? null : { token: found, hash: hashToken(found) });
   if (decision.kind === 'keep') {
-    await runStep(database.prisma, agent.id, 'ISSUE_TOKEN', async () => ({ outcome: 'UNCHANGED' }));
+    await runStep(provisioning, agent.id, 'ISSUE_TOKEN', async () => ({ outcome: 'UNCHANGED' }));
     return { token: decision.token, isNew: false };
   }
   const token = newToken(AGENT_TOKEN_PREFIX);
   await runStep(
-    database.prisma,
+    provisioning,
     agent.id,
     'ISSUE_TOKEN',
     async () => ({ outcome: 'CHANGED' }),
@@ -127,8 +126,8 @@ interface Wanted {
 
 /** Makes the documents and compares them with what was last written. @throws TemplateError, BudgetError */
 async function render(provisioning: Provisioning, token: Token, observed: SeenWorkspace): Promise<Wanted> {
-  const { agent, database, workspaces, signal } = provisioning;
-  const { wanted } = await runStep(database.prisma, agent.id, 'RENDER', async () => {
+  const { agent, workspaces, signal } = provisioning;
+  const { wanted } = await runStep(provisioning, agent.id, 'RENDER', async () => {
     const { soul, reason } = await workspaces.souls.choose(agent, signal);
     const wanted = decideDocuments(provisioning, token, soul, observed);
     const outcome = namesToWrite(wanted).length > 0 ? 'CHANGED' : 'UNCHANGED';
@@ -180,7 +179,7 @@ async function writeDocuments(
   const { agent, database, connection, heartbeatJob } = provisioning;
   const names = namesToWrite(wanted);
   await runStep(
-    database.prisma,
+    provisioning,
     agent.id,
     'WRITE_DOCUMENTS',
     async () => {
@@ -236,9 +235,10 @@ async function writeFile(
 }
 
 /** The agent's main session, with the agent's name as its label, and without a run when the agent is paused. */
-async function prepareSession({ agent, database, connection }: Provisioning): Promise<void> {
+async function prepareSession(provisioning: Provisioning): Promise<void> {
+  const { agent, connection } = provisioning;
   const key = sessionKeyOf(agent.openclawAgentId);
-  await runStep(database.prisma, agent.id, 'PREPARE_SESSION', async () => {
+  await runStep(provisioning, agent.id, 'PREPARE_SESSION', async () => {
     const stopped = agent.status === 'PAUSED' && (await abortChat(connection, { sessionKey: key })).runIds.length > 0;
     const labelled = await labelSession(connection, agent, key);
     if (stopped) return { outcome: 'CHANGED', detail: 'the run under way was stopped' };
@@ -257,10 +257,11 @@ async function labelSession(connection: GatewayConnection, agent: Agent, key: st
   return true;
 }
 
-async function resetSessionIfAsked({ agent, database, connection }: Provisioning): Promise<void> {
+async function resetSessionIfAsked(provisioning: Provisioning): Promise<void> {
+  const { agent, database, connection } = provisioning;
   if (!isRequested(agent, 'RESET_SESSION')) return;
   await runStep(
-    database.prisma,
+    provisioning,
     agent.id,
     'RESET_SESSION',
     async () => {
@@ -275,9 +276,10 @@ async function resetSessionIfAsked({ agent, database, connection }: Provisioning
  * Wakes the agent, if that was not done before or is asked for again. A run that finds no model fails without a word, so
  * without one the agent is not woken, and the gateway's hint says why; it is when the gateway has one.
  */
-export async function wakeAgent({ agent, database, connection }: Provisioning, message: string): Promise<void> {
+export async function wakeAgent(provisioning: Provisioning, message: string): Promise<void> {
+  const { agent, database, connection } = provisioning;
   await runStep(
-    database.prisma,
+    provisioning,
     agent.id,
     'WAKE',
     async () => {

@@ -7,10 +7,13 @@ import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
 import { InFlight } from '../gateway/in-flight.ts';
 import type { GatewayLog } from '../gateway/log.ts';
 import type { Agent, Gateway } from '../generated/prisma/client.ts';
+import { inSpanOf } from '../spans.ts';
+import type { RunCauses } from './causes.ts';
 import { checkDocuments, checkEntries } from './drift.ts';
 import { dropAgent } from './leaving.ts';
 import type { GatewayLinks } from './links.ts';
-import { fail, succeed } from './outcome.ts';
+import type { ProvisioningMetrics } from './metrics.ts';
+import { fail, secondsOf, succeed } from './outcome.ts';
 import { beats, divideWork, wantedEntry } from './plan.ts';
 import { provisionAgent, wakeAgent } from './provision-agent.ts';
 import { recordStep, runStep } from './steps.ts';
@@ -22,6 +25,9 @@ export interface Reconciler {
   links: GatewayLinks;
   workspaces: Workspaces;
   log: GatewayLog;
+  metrics: ProvisioningMetrics;
+  /** What runs are done for. */
+  causes: RunCauses;
   /** Agents brought in line at the same time. */
   concurrency: number;
 }
@@ -83,8 +89,7 @@ async function gather(db: Db, gatewayId: string): Promise<void> {
 
 /** @returns whether there was anything to do */
 async function runOnce(reconciler: Reconciler, gatewayId: string, signal: AbortSignal): Promise<boolean> {
-  const { database, links } = reconciler;
-  const { prisma } = database;
+  const { prisma } = reconciler.database;
   const gateway = await prisma.gateway.findUnique({ where: { id: gatewayId } });
   if (!gateway) return false;
   const due = await prisma.agent.findMany({
@@ -100,18 +105,37 @@ async function runOnce(reconciler: Reconciler, gatewayId: string, signal: AbortS
   const agents = [...work.remove, ...work.provision];
   if (agents.length === 0) return false;
 
-  await begin(prisma, agents);
+  const attributes = { 'gateway.id': gatewayId, 'provisioning.agents': agents.length };
+  const causes = reconciler.causes.take(gatewayId);
+  await inSpanOf(causes, 'provision', { attributes }, () => runFor(reconciler, gateway, work, signal));
+  return true;
+}
+
+/** Does what is due. */
+async function runFor(
+  reconciler: Reconciler,
+  gateway: Gateway,
+  work: ReturnType<typeof divideWork<AgentWithBoard>>,
+  signal: AbortSignal,
+): Promise<void> {
+  const agents = [...work.remove, ...work.provision];
+  await begin(reconciler.database.prisma, agents);
   let connection: GatewayConnection;
   try {
     // Whoever asks for a sync has changed the templates.
-    if (agents.some((agent) => agent.templateSyncId !== null)) reconciler.workspaces.readTemplatesAgain();
-    connection = await links.connect(gateway);
+    const inSync = agents.filter((agent) => agent.templateSyncId !== null);
+    if (inSync.length > 0) {
+      reconciler.workspaces.readTemplatesAgain();
+      const [{ templateSyncId: syncId } = { templateSyncId: null }] = inSync;
+      reconciler.log.info({ syncId, gatewayId: gateway.id, agents: inSync.length }, 'sync of templates under way');
+    }
+    connection = await reconciler.links.connect(gateway);
   } catch (error) {
     if (isForgotten(gateway)) return forgetAll(reconciler, gateway, work.remove);
     // Of one chance, so that they are tried together: each try is an attempt to connect.
     const chance = Math.random();
     for (const agent of agents) await fail(reconciler, agent, error, chance);
-    return true;
+    return;
   }
   const parts = await Promise.allSettled([
     // A gateway removes one agent at a time, seconds each; the others do not wait for it.
@@ -120,7 +144,6 @@ async function runOnce(reconciler: Reconciler, gatewayId: string, signal: AbortS
   ]);
   // Only when both have ended: the next run must not meet this one.
   for (const part of parts) if (part.status === 'rejected') throw part.reason;
-  return true;
 }
 
 /** Marks a run's beginning. nextAttemptAt stays, so that the agents of a run that dies are still due. */
@@ -150,13 +173,14 @@ async function removeAll(reconciler: Reconciler, connection: GatewayConnection, 
 async function remove(reconciler: Reconciler, connection: GatewayConnection, agent: Agent): Promise<void> {
   const { prisma } = reconciler.database;
   try {
-    await runStep(prisma, agent.id, 'REMOVE', async () => {
+    await runStep(reconciler, agent.id, 'REMOVE', async () => {
       // What was there before it was managed, and was never written to, stays.
       if (!agent.isManaged) return { outcome: 'UNCHANGED', detail: 'adopted: it stays on its gateway' };
       const { removed } = await deleteAgent(connection, { agentId: agent.openclawAgentId });
       return { outcome: removed ? 'CHANGED' : 'UNCHANGED' };
     });
     await dropAgent(prisma, agent);
+    reconciler.metrics.provisioningEnded('removed', secondsOf(agent));
     reconciler.log.info({ agentId: agent.id, name: agent.name }, 'agent removed');
   } catch (error) {
     await fail(reconciler, agent, error);
@@ -171,11 +195,10 @@ function isForgotten({ deletionRequestedAt }: Gateway): boolean {
 }
 
 /** The gateway was deleted and did not come back: what is on it stays there. */
-async function forgetAll(reconciler: Reconciler, gateway: Gateway, agents: Agent[]): Promise<true> {
+async function forgetAll(reconciler: Reconciler, gateway: Gateway, agents: Agent[]): Promise<void> {
   for (const agent of agents)
     await dropAgent(reconciler.database.prisma, agent, 'Left on its gateway, which could not be reached for a day.');
   reconciler.log.warn({ gatewayId: gateway.id, agents: agents.length }, 'a deleted gateway was not reached');
-  return true;
 }
 
 async function provisionAll(
@@ -185,7 +208,7 @@ async function provisionAll(
   signal: AbortSignal,
 ): Promise<void> {
   if (agents.length === 0) return;
-  const { database, workspaces } = reconciler;
+  const { database, workspaces, metrics } = reconciler;
   const { registered, entries, revived } = await registerAll(reconciler, connection, agents);
   if (registered.length === 0) return;
   let observed: Observed;
@@ -212,7 +235,8 @@ async function provisionAll(
     const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
     const askCommandHint = () => hintOf(agent.openclawAgentId);
     const wasRevived = revived.has(agent.openclawAgentId);
-    const task = { database, workspaces, connection, heartbeatJob, askCommandHint, agent, wasRevived, signal };
+    const observedOfAgent = { heartbeatJob, askCommandHint, wasRevived };
+    const task = { database, metrics, workspaces, connection, agent, signal, ...observedOfAgent };
     return { task, provisioned: attempt(agent, () => provisionAgent(task)) };
   });
   // A turn occupies the gateway's one thread: 50 agents took 45 s when each was woken at once, and 19 s when the first
@@ -264,7 +288,7 @@ async function registerAll<T extends Agent>(
   const started = performance.now();
   const record = (of: T[], outcome: 'RUNNING' | 'CHANGED' | 'UNCHANGED', durationMs: number | null) =>
     recordStep(
-      prisma,
+      reconciler,
       of.map((agent) => agent.id),
       { name: 'REGISTER', outcome, detail: null, startedAt, durationMs },
     );
@@ -285,7 +309,7 @@ async function registerAll<T extends Agent>(
       (outcome.value.changed ? changed : unchanged).push(agent);
       ({ before: entries, revived } = outcome.value);
     } else if (outcome) {
-      await recordStep(prisma, [agent.id], {
+      await recordStep(reconciler, [agent.id], {
         name: 'REGISTER',
         outcome: 'FAILED',
         detail: messageOf(outcome.reason),

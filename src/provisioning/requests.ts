@@ -1,12 +1,18 @@
 import type { Db } from '../db/database.ts';
 import type { Agent, AgentRequest } from '../generated/prisma/client.ts';
+import { traceparent } from '../spans.ts';
 
-/** Whoever holds a gateway's lease listens here; the payload is the gateway's id. */
+/**
+ * Whoever holds a gateway's lease listens here. The payload is the gateway's id, followed by a space and the place in its trace
+ * of what asks for it, when it is part of one: so the run is in the same trace, whichever process does it.
+ */
 export const RECONCILE_CHANNEL = 'reconcile';
 
 /** Asks for a gateway to be looked at now; in a transaction, after its commit. What is to be done is in the rows. */
 export async function requestReconcile(db: Db, gatewayId: string): Promise<void> {
-  await db.$executeRaw`SELECT pg_notify(${RECONCILE_CHANNEL}, ${gatewayId})`;
+  const cause = traceparent();
+  const payload = cause === null ? gatewayId : `${gatewayId} ${cause}`;
+  await db.$executeRaw`SELECT pg_notify(${RECONCILE_CHANNEL}, ${payload})`;
 }
 
 /**

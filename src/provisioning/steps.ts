@@ -1,5 +1,7 @@
-import type { Db } from '../db/database.ts';
+import type { Database } from '../db/database.ts';
 import type { ProvisioningStepName, StepOutcome } from '../generated/prisma/client.ts';
+import { inSpan } from '../spans.ts';
+import type { ProvisioningMetrics } from './metrics.ts';
 
 export interface StepResult {
   outcome: Exclude<StepOutcome, 'RUNNING' | 'FAILED'>;
@@ -7,9 +9,15 @@ export interface StepResult {
   detail?: string;
 }
 
+/** Where steps are stored and counted. */
+export interface StepRecords {
+  database: Database;
+  metrics: ProvisioningMetrics;
+}
+
 /** Stores for these agents how a step stands and appends the event, in one statement. */
 export async function recordStep(
-  db: Db,
+  { database, metrics }: StepRecords,
   agentIds: string[],
   step: {
     name: ProvisioningStepName;
@@ -20,8 +28,9 @@ export async function recordStep(
   },
 ): Promise<void> {
   const { name, outcome, detail, startedAt } = step;
+  if (outcome !== 'RUNNING') metrics.stepEnded(name, outcome, (step.durationMs ?? 0) / 1_000, agentIds.length);
   const durationMs = step.durationMs === null ? null : Math.round(step.durationMs * 10) / 10;
-  await db.$executeRaw`
+  await database.prisma.$executeRaw`
     WITH step AS (
       INSERT INTO "ProvisioningStep" ("agentId", name, outcome, detail, "startedAt", "durationMs")
       SELECT id, ${name}::"ProvisioningStepName", ${outcome}::"StepOutcome", ${detail}, ${startedAt}, ${durationMs}
@@ -46,8 +55,19 @@ const LONG_STEPS: ReadonlySet<ProvisioningStepName> = new Set(['REGISTER', 'WRIT
  * Runs one step of an agent and stores how it went. What the step itself has to store, such as a token's hash, is done in
  * `store`, before the outcome: a run that is killed in between does the step again.
  */
-export async function runStep<T extends StepResult>(
-  db: Db,
+export function runStep<T extends StepResult>(
+  records: StepRecords,
+  agentId: string,
+  name: ProvisioningStepName,
+  work: () => Promise<T>,
+  store?: (result: T) => Promise<unknown>,
+): Promise<T> {
+  const attributes = { 'agent.id': agentId, 'provisioning.step': name };
+  return inSpan(name, { attributes }, () => runAndRecord(records, agentId, name, work, store));
+}
+
+async function runAndRecord<T extends StepResult>(
+  records: StepRecords,
   agentId: string,
   name: ProvisioningStepName,
   work: () => Promise<T>,
@@ -56,7 +76,7 @@ export async function runStep<T extends StepResult>(
   const startedAt = new Date();
   const started = performance.now();
   const record = (outcome: StepOutcome, detail: string | null, durationMs: number | null) =>
-    recordStep(db, [agentId], { name, outcome, detail, startedAt, durationMs });
+    recordStep(records, [agentId], { name, outcome, detail, startedAt, durationMs });
   if (LONG_STEPS.has(name)) await record('RUNNING', null, null);
   try {
     const result = await work();

@@ -1,5 +1,5 @@
 import type { Db } from '../db/database.ts';
-import type { Agent } from '../generated/prisma/client.ts';
+import type { Agent, SyncPhase } from '../generated/prisma/client.ts';
 import type { Failure } from './failure.ts';
 
 /** What became of an agent in a sync of templates; a Failure when only a person can help it. */
@@ -11,21 +11,31 @@ export interface SyncFailure {
   message: string;
 }
 
-/** Counts an agent in the sync that waits for it, if one does; with the last one, the sync has ended. */
+/** How a sync has ended. */
+export interface EndedSync {
+  syncId: string;
+  phase: Exclude<SyncPhase, 'RUNNING'>;
+  total: number;
+}
+
+/**
+ * Counts an agent in the sync that waits for it, if one does; with the last one, the sync has ended.
+ * @returns the sync, when it has ended with this one
+ */
 export async function settleInSync(
   tx: Db,
   agent: Pick<Agent, 'id' | 'templateSyncId'>,
   outcome: SyncOutcome,
-): Promise<void> {
+): Promise<EndedSync | null> {
   const { templateSyncId } = agent;
-  if (templateSyncId === null) return;
+  if (templateSyncId === null) return null;
   const { count } = await tx.agent.updateMany({
     where: { id: agent.id, templateSyncId },
     data: { templateSyncId: null },
   });
-  if (count === 0) return;
+  if (count === 0) return null;
   const failures: SyncFailure[] = typeof outcome === 'string' ? [] : [{ agentId: agent.id, message: outcome.message }];
-  await tx.$executeRaw`
+  const [sync] = await tx.$queryRaw<{ syncId: string; phase: SyncPhase; total: number }[]>`
     WITH counted AS (
       SELECT id, updated + ${Number(outcome === 'updated')}::int AS updated,
              unchanged + ${Number(outcome === 'unchanged')}::int AS unchanged,
@@ -45,5 +55,7 @@ export async function settleInSync(
         "finishedAt" = CASE
           WHEN counted.updated + counted.unchanged + counted.skipped + jsonb_array_length(counted.failures) < counted.total
             THEN NULL ELSE clock_timestamp() END
-    FROM counted WHERE s.id = counted.id`;
+    FROM counted WHERE s.id = counted.id
+    RETURNING s.id AS "syncId", s.phase::text AS phase, s.total`;
+  return sync && sync.phase !== 'RUNNING' ? { ...sync, phase: sync.phase } : null;
 }

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig } from '../../src/config.ts';
+import { ConfigError, readConfig, SETTING_NAMES } from '../../src/config.ts';
 
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 
@@ -34,6 +36,7 @@ describe('settings', () => {
         trustedProxies: 0,
       },
       soulsUrl: 'https://souls.directory',
+      tracing: null,
     });
   });
 
@@ -65,6 +68,31 @@ describe('settings', () => {
     [undefined, 'https://souls.directory'],
   ])('turn the directory of souls off by the empty text: SOULS_URL=%j', (value, soulsUrl) => {
     expect(readConfig({ SOULS_URL: value }).soulsUrl).toBe(soulsUrl);
+  });
+
+  it('of traces are OpenTelemetry’s', () => {
+    expect(
+      readConfig({
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318/',
+        OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20x%3D, x-team = fleet',
+        OTEL_TRACES_SAMPLER: 'traceidratio',
+        OTEL_TRACES_SAMPLER_ARG: '0.25',
+      }).tracing,
+    ).toEqual({
+      endpoint: 'http://localhost:4318',
+      headers: { authorization: 'Bearer x=', 'x-team': 'fleet' },
+      serviceName: 'mission-control',
+      sampler: 'traceidratio',
+      samplerRatio: 0.25,
+    });
+  });
+
+  it('are all in the README’s tables, and no others are', () => {
+    const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
+    const section = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## Souls'));
+    const rows = section.split('\n').flatMap((line) => /^\| (.+?) \|/.exec(line)?.[1] ?? []);
+    const named = rows.flatMap((cell) => cell.match(/(?<=`)[A-Z][A-Z_]+(?=`)/g) ?? []);
+    expect(named.sort()).toEqual([...SETTING_NAMES].sort());
   });
 
   it.each<[name: string, value: string, problem: string, blamed?: string]>([
@@ -134,6 +162,22 @@ describe('settings', () => {
     ],
     ['TRUST_PROXY', 'true', 'must be the number of proxies, from 0 to 10. For example: TRUST_PROXY=1'],
     ['MIGRATE', 'later', 'must be on or off. For example: MIGRATE=off'],
+    ...['localhost:4318', 'https://me:secret@collector.example'].map((value): [string, string, string] => [
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      value,
+      'must be an http or https URL without a password. For example: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318',
+    ]),
+    ...['secret', 'a=b,', 'a=b c', 'a=%zz'].map((value): [string, string, string] => [
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      value,
+      'must be name=value, several separated by commas, spaces as %20. For example: OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN,x-team=fleet',
+    ]),
+    [
+      'OTEL_TRACES_SAMPLER',
+      'most',
+      'must be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio. For example: OTEL_TRACES_SAMPLER=parentbased_traceidratio',
+    ],
+    ['OTEL_TRACES_SAMPLER_ARG', '10', 'must be a number from 0 to 1. For example: OTEL_TRACES_SAMPLER_ARG=0.1'],
     ['INTROSPECTION', 'no', 'must be on or off. For example: INTROSPECTION=off'],
     ['SUGGESTIONS', 'false', 'must be on or off. For example: SUGGESTIONS=off'],
     [

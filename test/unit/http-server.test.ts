@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import packageJson from '../../package.json' with { type: 'json' };
 import { HttpServer } from '../../src/http/http-server.ts';
 import { createLog } from '../../src/log.ts';
+import { Metrics } from '../../src/observability/metrics.ts';
 
 let server: HttpServer;
 let url: string;
@@ -29,7 +30,7 @@ it('answers probes before the rest is there: alive, but not ready', async () => 
 it('is ready as long as nothing is missing', async () => {
   let missing: string | null = null;
   const graphql = (() => expect.fail('not asked for')) as unknown as Parameters<HttpServer['serve']>[0]['graphql'];
-  server.serve({ graphql, readiness: async () => missing });
+  server.serve({ graphql, readiness: async () => missing, metrics: new Metrics(createLog('silent')) });
   expect(await get('/readyz')).toEqual({ status: 200, body: '{"ready":true}\n' });
   missing = 'The database does not answer.';
   expect(await get('/readyz')).toEqual({
