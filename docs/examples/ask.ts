@@ -25,8 +25,9 @@ export async function ask<Data>(
       const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(30_000) });
       if (![429, 502, 503, 504].includes(response.status)) return (await response.json()) as Answer<Data>;
       problem = new Error(`The server answered with ${response.status}.`);
-      pause = Math.max(pause, 1_000 * Number(response.headers.get('Retry-After') ?? 0));
-      mayHaveBeenDone = response.status !== 429;
+      const retryAfter = response.headers.get('Retry-After'); // The server has it, a proxy does not.
+      pause = Math.max(pause, 1_000 * Number(retryAfter ?? 0));
+      mayHaveBeenDone = retryAfter === null;
     } catch (error) {
       problem = error; // Refused, reset, or broken before the whole answer was there.
     }

@@ -79,8 +79,8 @@ describe('the client of docs/api.md that asks again', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('waits and sends again after 429, whatever it is', async () => {
-    const url = await serverThat(status(429, { 'Retry-After': '1' }), answer);
+  it.each([429, 503])('waits as long as it is told to with %i, and sends anything again', async (code) => {
+    const url = await serverThat(status(code, { 'Retry-After': '1' }), answer);
     const before = performance.now();
     expect(await ask(url, 'token', request, { isRepeatable: false })).toEqual(ANSWER);
     expect(performance.now() - before).toBeGreaterThan(990);
