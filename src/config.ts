@@ -22,6 +22,8 @@ export interface Config {
   provisionConcurrency: number;
   checkInTimeoutSeconds: number;
   eventRetentionDays: number;
+  /** How long a server that is told to stop goes on serving, so that a proxy can see that it will stop. */
+  drainSeconds: number;
   limits: Limits;
   /** Whether clients may ask for the schema. */
   introspection: boolean;
@@ -89,6 +91,7 @@ const examples: Record<string, string> = {
   PROVISION_CONCURRENCY: 'PROVISION_CONCURRENCY=8',
   CHECKIN_TIMEOUT_SECONDS: 'CHECKIN_TIMEOUT_SECONDS=30',
   EVENT_RETENTION_DAYS: 'EVENT_RETENTION_DAYS=30',
+  DRAIN_SECONDS: 'DRAIN_SECONDS=5',
   SOULS_URL: 'SOULS_URL=https://souls.directory',
   MAX_DEPTH: 'MAX_DEPTH=20',
   MAX_ALIASES: 'MAX_ALIASES=100',
@@ -110,6 +113,9 @@ const examples: Record<string, string> = {
   OTEL_TRACES_SAMPLER: 'OTEL_TRACES_SAMPLER=parentbased_traceidratio',
   OTEL_TRACES_SAMPLER_ARG: 'OTEL_TRACES_SAMPLER_ARG=0.1',
 };
+
+/** The names of all settings. */
+export const SETTINGS: readonly string[] = Object.keys(examples);
 
 /** The error for a setting. */
 export function wrongSetting(name: string, problem: string): ConfigError {
@@ -219,6 +225,7 @@ const environment = z
     PROVISION_CONCURRENCY: wholeNumber(1, 32, 'must be a whole number from 1 to 32').default(8),
     CHECKIN_TIMEOUT_SECONDS: wholeNumber(5, 3_600, 'must be a whole number of seconds from 5 to 3600').default(30),
     EVENT_RETENTION_DAYS: wholeNumber(1, 3_650, 'must be a whole number of days from 1 to 3650').default(30),
+    DRAIN_SECONDS: wholeNumber(0, 300, 'must be a whole number of seconds from 0 to 300').default(0),
     SOULS_URL: z
       .string()
       .trim()
@@ -310,6 +317,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     provisionConcurrency: settings.PROVISION_CONCURRENCY,
     checkInTimeoutSeconds: settings.CHECKIN_TIMEOUT_SECONDS,
     eventRetentionDays: settings.EVENT_RETENTION_DAYS,
+    drainSeconds: settings.DRAIN_SECONDS,
     soulsUrl: settings.SOULS_URL || null,
     introspection: settings.INTROSPECTION,
     suggestions: settings.SUGGESTIONS,

@@ -45,7 +45,7 @@ export interface Server {
   firstToken: string | null;
   /** For programs in the same process, such as tests. */
   fleet: Fleet;
-  /** Ends subscriptions, lets what is under way finish for up to 10 s, and closes everything. */
+  /** Says that it stops, after DRAIN_SECONDS ends subscriptions, lets what is under way finish for up to 10 s, and closes everything. */
   stop(): Promise<void>;
 }
 
@@ -159,11 +159,15 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
     firstToken,
     fleet,
     async stop() {
+      http.announceStop();
+      await sleep(config.drainSeconds * 1_000);
+      // No new connections from here on, so that who is told to connect again does so elsewhere. Requests and steps that are
+      // under way finish side by side, within the same time.
+      const closed = http.close(STOP_TIMEOUT_MS);
       await sockets.close();
       await feed.stop();
       await announcements.stop();
-      // Requests and steps that are under way finish side by side, within the same time.
-      await Promise.all([http.close(STOP_TIMEOUT_MS), controller.stop()]);
+      await Promise.all([closed, controller.stop()]);
       await parts.disposeAsync();
     },
   };

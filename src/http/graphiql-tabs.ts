@@ -1,19 +1,22 @@
 /**
- * What someone who opens GraphiQL for the first time finds: the main job, step by step, ready to run. The editor does not
- * wrap lines: comments have at most 56 characters, which fit on a small screen.
+ * What someone who opens GraphiQL for the first time finds: the main job, step by step, ready to run. The page puts new ids
+ * in the places of GATEWAY-ID and BOARD-ID, the same in all tabs, so that nothing has to be copied from one to the next. The
+ * editor does not wrap lines: comments have at most 50 characters, which fit on a screen that is 1280 pixels wide.
  */
 export const GRAPHIQL_TABS = [
   {
-    query: `# Welcome. Put your token into the Headers pane below:
+    query: `# Welcome. Put your token into the pane Headers,
+# below:
 #
 #   { "Authorization": "Bearer YOUR-TOKEN" }
 #
-# The server printed it at its first start. When it is
-# there, the schema loads by itself: Ctrl-Space completes,
-# and the documentation is at the left. The other tabs get
-# the same token.
+# The server printed it at its first start. When
+# it is there, the schema loads by itself, for all
+# tabs. Ctrl-Space completes; the documentation is
+# at the left.
 #
-# Run this with the button, or Ctrl-Enter: who you are.
+# Run this with the button, or Ctrl-Enter: who
+# you are.
 query WhoAmI {
   viewer {
     kind
@@ -24,11 +27,14 @@ query WhoAmI {
 `,
   },
   {
-    query: `# Adds an OpenClaw gateway, and provisions its main agent.
-# Its token is gateway.auth.token in its configuration.
-# It is stored encrypted and never shown again.
+    query: `# Adds an OpenClaw gateway and provisions its main
+# agent. Put in its URL and its token, which is
+# gateway.auth.token in its configuration. Here it
+# is stored encrypted, and never shown again. The
+# id was made when you opened this page.
 mutation AddGateway {
   createGateway(input: {
+    id: "GATEWAY-ID"
     name: "Home"
     url: "ws://127.0.0.1:18789"
     token: "GATEWAY-TOKEN"
@@ -41,7 +47,22 @@ mutation AddGateway {
   }
 }
 
-# Is it connected? If not: the hint says what to do.
+# Was something wrong? Then change it. What is not
+# given stays as it is.
+mutation ChangeGateway {
+  updateGateway(input: {
+    id: "GATEWAY-ID"
+    url: "ws://127.0.0.1:18789"
+    token: "GATEWAY-TOKEN"
+  }) {
+    __typename
+    ... on Gateway { id name }
+    ... on ValidationError { fields { path message } }
+    ... on Error { code message }
+  }
+}
+
+# Is it connected? If not, hint says what to do.
 query Gateways {
   gateways {
     nodes {
@@ -55,10 +76,12 @@ query Gateways {
 `,
   },
   {
-    query: `# A board with a lead. Take the gateway's id from the tab
-# before. To watch, run the tab Live in a second window.
+    query: `# A board with a lead, on the gateway of the tab
+# before. To watch, run the tab Live in a second
+# window.
 mutation MakeBoard {
   createBoard(input: {
+    id: "BOARD-ID"
     gatewayId: "GATEWAY-ID"
     name: "Launch"
     objective: "Ship the first release"
@@ -74,7 +97,7 @@ mutation MakeBoard {
   }
 }
 
-# A worker for it. Take the board's id from the answer.
+# A worker for it.
 mutation AddWorker {
   createAgent(input: {
     boardId: "BOARD-ID"
@@ -93,9 +116,9 @@ mutation AddWorker {
 `,
   },
   {
-    query: `# Live, over WebSocket, until you stop it or change tabs.
-# Make something in a second window, and watch it here:
-# the latest event is on top, the ones before it below.
+    query: `# Live, over WebSocket, until you stop it or leave
+# this tab. Make something in a second window. The
+# latest event is on top, those before are below.
 subscription Live {
   agentEvents {
     at

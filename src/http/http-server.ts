@@ -34,6 +34,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 /** How often Node looks for requests that are late. */
 const CHECK_MS = 1_000;
+/** How often a server that stops looks for connections that nobody uses any more. */
+const IDLE_CHECK_MS = 50;
 
 const METRICS_PATH = '/metrics';
 const ROUTES: ReadonlySet<string> = new Set(['/', '/healthz', '/readyz', METRICS_PATH, GRAPHQL_PATH]);
@@ -45,6 +47,7 @@ export class HttpServer {
   readonly #bodyBytes: number;
   readonly #headers: ReadonlyMap<string, string>;
   #routes: Routes | null = null;
+  #isStopping = false;
 
   constructor(log: Log, { bodyBytes, requestTimeoutSeconds, overHttps }: HttpOptions) {
     this.#log = log;
@@ -83,13 +86,21 @@ export class HttpServer {
     this.#routes = routes;
   }
 
+  /** Answers as before, but says on /readyz that it will not for long, and has clients make a new connection for what comes next. */
+  announceStop(): void {
+    this.#isStopping = true;
+  }
+
   /** Takes no new connections and lets requests under way finish, for up to `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     if (!this.server.listening) return;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeIdleConnections();
+    // One whose request was under way is kept for another request when it is answered.
+    const idle = setInterval(() => this.server.closeIdleConnections(), IDLE_CHECK_MS);
     const timer = setTimeout(() => this.server.closeAllConnections(), timeoutMs);
     await closed;
+    clearInterval(idle);
     clearTimeout(timer);
   }
 
@@ -101,6 +112,7 @@ export class HttpServer {
     request.rawHeaders.push(REQUEST_ID_HEADER, requestId);
     response.setHeader(REQUEST_ID_HEADER, requestId);
     response.setHeaders(new Map(this.#headers));
+    if (this.#isStopping) response.setHeader('Connection', 'close');
     const pathname = pathOf(request);
     const span = pathname === GRAPHQL_PATH ? new RequestSpan(request.method ?? '', pathname, request.headers) : null;
     const within = <T>(work: () => T): T => (span === null ? work() : span.run(work));
@@ -120,7 +132,7 @@ export class HttpServer {
       case '/healthz':
         return sendJson(response, 200, { ok: true, version: VERSION });
       case '/readyz': {
-        const missing = this.#routes ? await this.#routes.readiness() : 'The database is being opened.';
+        const missing = await this.#missing();
         return missing === null
           ? sendJson(response, 200, { ready: true })
           : sendJson(response, 503, { ready: false, missing });
@@ -131,7 +143,10 @@ export class HttpServer {
         response.end(await this.#routes.metrics.text());
         return;
       case GRAPHQL_PATH:
-        if (!this.#routes) return sendJson(response, 503, { errors: [{ message: 'The server is starting.' }] });
+        if (!this.#routes) {
+          response.setHeader('Retry-After', '1');
+          return sendJson(response, 503, { errors: [{ message: 'The server is starting.' }] });
+        }
         if (isTooLarge(request, this.#bodyBytes)) {
           const error = { message: tooLarge(this.#bodyBytes), extensions: { code: 'PAYLOAD_TOO_LARGE', requestId } };
           return sendJson(response, 413, { errors: [error] });
@@ -148,6 +163,12 @@ export class HttpServer {
       default:
         return sendJson(response, 404, { error: `There is nothing here. GraphQL is at ${GRAPHQL_PATH}.` });
     }
+  }
+
+  /** Null when all is there. */
+  async #missing(): Promise<string | null> {
+    if (this.#isStopping) return 'The server is stopping.';
+    return this.#routes ? this.#routes.readiness() : 'The database is being opened.';
   }
 }
 

@@ -18,6 +18,9 @@ const UNAUTHENTICATED = 4401;
 const TOO_MANY_REQUESTS = 4429;
 const SERVICE_RESTART = 1012;
 
+/** How long a client may take to answer when the server ends its connection. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
 /** Bytes that may wait for a client that does not read. The largest answer has fewer. */
 const LARGEST_BACKLOG = 64 * 1024 * 1024;
 
@@ -161,7 +164,12 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
     },
     async close() {
       for (const socket of sockets.clients) socket.close(SERVICE_RESTART, 'The server is going. Connect again.');
+      const cutOff = () => {
+        for (const socket of sockets.clients) socket.terminate();
+      };
+      const timer = setTimeout(cutOff, CLOSE_TIMEOUT_MS);
       await server.dispose();
+      clearTimeout(timer);
     },
   };
 }

@@ -11,7 +11,7 @@ import { DeleteAgent } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
 import { ADMIN_TOKEN, type MissionControl, startMissionControl } from '../support/mission-control.ts';
-import { launchChromium, makeScreenshotsFolder, watch } from './chromium.ts';
+import { launchChromium, shoot, watch } from './chromium.ts';
 
 const ROOT = fileURLToPath(new URL('../../examples/agents-page', import.meta.url));
 
@@ -22,13 +22,11 @@ let server: MissionControl;
 let network: CuttingProxy;
 let gateway: Simulator;
 let browser: Browser;
-let screenshots: string;
 let board: { id: string };
 let context: BrowserContext;
 
 beforeAll(async () => {
   browser = await launchChromium();
-  screenshots = await makeScreenshotsFolder();
   outDir = await mkdtemp(path.join(tmpdir(), 'mission-control-page-'));
   await build({ root: ROOT, logLevel: 'warn', build: { outDir, emptyOutDir: true } });
   site = await preview({ root: ROOT, build: { outDir }, preview: { host: '127.0.0.1', port: 0 } });
@@ -100,7 +98,7 @@ test.for(['light', 'dark'] as const)('shows the agents live, and makes new ones,
   await form.getByRole('button', { name: 'Create' }).click();
   await form.getByText('must be at least 30').waitFor();
   expect(await form.getByLabel('Name').getAttribute('aria-invalid')).toBe('true');
-  await page.screenshot({ path: path.join(screenshots, `agents-page-form-${scheme}.png`), animations: 'disabled' });
+  await shoot(page, `agents-page-form-${scheme}`);
 
   await form.getByLabel('Name').fill(`${name} the second`);
   await form.getByLabel('Role').fill('Tester');
@@ -114,7 +112,7 @@ test.for(['light', 'dark'] as const)('shows the agents live, and makes new ones,
   await form.getByRole('alert').filter({ hasText: name }).waitFor();
   await page.getByLabel('Board').first().selectOption('All boards');
   await showing(page, 'Gateway agent', `${name} the second`);
-  await page.screenshot({ path: path.join(screenshots, `agents-page-${scheme}.png`), animations: 'disabled' });
+  await shoot(page, `agents-page-${scheme}`);
   expect(problems).toEqual([]);
 });
 
@@ -126,7 +124,7 @@ test('shows what has happened while its connection was broken', async () => {
 
   network.refuse();
   await page.getByRole('status').filter({ hasText: 'Trying again' }).waitFor();
-  await page.screenshot({ path: path.join(screenshots, 'agents-page-broken.png'), animations: 'disabled' });
+  await shoot(page, 'agents-page-broken');
   await server.owner.run(DeleteAgent, { id: leaving.id });
   await addAgent(server.owner, board.id, 'Newcomer');
   await network.heal();

@@ -1,7 +1,8 @@
-import { access, constants, mkdir, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { access, constants, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const ARGUMENTS = [
   '--headless=new',
@@ -52,10 +53,19 @@ function leavesThePage(url: string): boolean {
   return !/^(data|blob):/.test(url);
 }
 
-/** Where pictures go: SCREENSHOTS_DIR, else a new temporary folder. */
-export async function makeScreenshotsFolder(): Promise<string> {
-  const folder = process.env.SCREENSHOTS_DIR;
-  if (!folder) return mkdtemp(path.join(tmpdir(), 'mission-control-screenshots-'));
-  await mkdir(folder, { recursive: true });
-  return folder;
+const DOCS_IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+
+/**
+ * Takes a picture of what is to be seen. It goes to SCREENSHOTS_DIR; where the documentation shows it, UPDATE_IMAGES=on
+ * makes that one anew.
+ */
+export async function shoot(page: Page, name: string): Promise<void> {
+  const { SCREENSHOTS_DIR: folder, UPDATE_IMAGES } = process.env;
+  const image = await page.screenshot({ animations: 'disabled' });
+  if (folder) {
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, `${name}.png`), image);
+  }
+  const shown = path.join(DOCS_IMAGES, `${name}.png`);
+  if (UPDATE_IMAGES === 'on' && existsSync(shown)) await writeFile(shown, image);
 }

@@ -1,22 +1,19 @@
-import path from 'node:path';
+import { Kind, parse } from 'graphql';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
 import { ADMIN_TOKEN, type MissionControl, startMissionControl } from '../support/mission-control.ts';
-import { launchChromium, makeScreenshotsFolder, watch } from './chromium.ts';
+import { launchChromium, shoot, watch } from './chromium.ts';
 import { GraphiQL } from './graphiql.ts';
 
 let server: MissionControl;
 let stopped: Promise<void> | null;
 let gateway: Simulator;
 let browser: Browser;
-let screenshots: string;
 
 beforeAll(async () => {
   browser = await launchChromium();
-  screenshots = await makeScreenshotsFolder();
-  process.stdout.write(`Screenshots are in ${screenshots}\n`);
 });
 
 afterAll(() => browser?.close());
@@ -45,21 +42,20 @@ function stopServer(): Promise<void> {
 }
 
 test.for(['light', 'dark'] as const)('the main job, in a %s window', async (colorScheme) => {
-  const shoot = (name: string) =>
-    graphiql.page.screenshot({ path: path.join(screenshots, `${name}-${colorScheme}.png`), animations: 'disabled' });
+  const picture = (name: string) => shoot(graphiql.page, `graphiql-${name}-${colorScheme}`);
   await context.close();
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme });
+  context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme });
   problems = watch(context, server.url);
 
   const graphiql = await GraphiQL.open(context, server.url);
   await graphiql.resultWith('Put your token into the Headers pane');
-  await shoot('1-welcome');
+  await picture('welcome');
 
   await graphiql.enterToken(ADMIN_TOKEN);
   await graphiql.resultWith('The token is good');
   await graphiql.run();
   await graphiql.resultWith('"kind": "OPERATOR"', '"role": "OWNER"');
-  await shoot('2-query');
+  await picture('query');
 
   await graphiql.openTab('AddGateway');
   const example = await graphiql.query();
@@ -71,7 +67,7 @@ test.for(['light', 'dark'] as const)('the main job, in a %s window', async (colo
   );
   await graphiql.run('AddGateway');
   const made = JSON.parse(await graphiql.resultWith('"__typename": "Gateway"'));
-  await shoot('3-mutation');
+  await picture('mutation');
 
   await graphiql.openTab('Live');
   await graphiql.subscribe();
@@ -79,14 +75,44 @@ test.for(['light', 'dark'] as const)('the main job, in a %s window', async (colo
   await addAgent(server.owner, board.id, 'Wanda');
   const live = JSON.parse(await graphiql.resultWith('Wanda', 'CREATED', 'REGISTER', 'WAKE', 'HEARTBEAT'));
   expect(live.data.agentEvents.at >= live.earlier.at(-1).agentEvents.at).toBe(true);
-  await shoot('4-subscription');
+  await picture('live');
 
   await graphiql.openTab('Fleet');
   await graphiql.run();
   await graphiql.resultWith('"totalCount": 2', '"name": "Wanda"');
   await graphiql.page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
   await graphiql.page.getByText('Root Types').waitFor();
-  await shoot('5-documentation');
+  await picture('documentation');
+  expect(problems).toEqual([]);
+});
+
+test('every tab that is there at first can be run as it stands, one after the other', async () => {
+  const graphiql = await GraphiQL.open(context, server.url);
+  await graphiql.enterToken(ADMIN_TOKEN);
+  await graphiql.resultWith('The token is good');
+  const ran: string[] = [];
+  for (const tab of await graphiql.tabs()) {
+    await graphiql.openTab(tab);
+    const text = await graphiql.query();
+    expect(text).toMatch(/^# /);
+    // What is wider is cut off where the window is 1280 wide.
+    expect(text.split('\n').filter((line) => line.startsWith('#') && line.length > 50)).toEqual([]);
+    const operations = parse(text).definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
+    for (const { operation, name, selectionSet } of operations) {
+      const [field] = selectionSet.selections;
+      const wanted = `"${field?.kind === Kind.FIELD ? field.name.value : ''}": {`;
+      ran.push(name?.value ?? '');
+      if (operation === 'subscription') {
+        await graphiql.subscribe();
+        await addGateway(server.owner, gateway, 'Another');
+      } else {
+        await graphiql.run(operations.length > 1 ? name?.value : undefined);
+      }
+      const result = await graphiql.resultWith('"data": {', wanted);
+      expect(result).not.toMatch(/"errors"|"__typename": "\w+Error"/);
+    }
+  }
+  expect(ran).toEqual('WhoAmI AddGateway ChangeGateway Gateways MakeBoard AddWorker Live Fleet'.split(' '));
   expect(problems).toEqual([]);
 });
 

@@ -55,6 +55,7 @@ export class GraphiQL {
       () => this.headers(),
       (text) => text.includes(token),
     );
+    await this.page.keyboard.press('Control+Home');
   }
 
   async replaceHeaders(headers: object): Promise<void> {

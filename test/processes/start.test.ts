@@ -8,6 +8,8 @@ import { graphql } from '../../src/generated/client/gql.ts';
 import { createLog } from '../../src/log.ts';
 import { startServer } from '../../src/server.ts';
 import { Client } from '../support/client.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
 import { ADMIN_TOKEN } from '../support/mission-control.ts';
 import { preparedFolder, ServerProcess } from '../support/server-process.ts';
 
@@ -24,7 +26,9 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe('starting the server', () => {
   it('makes a token at the first start, prints it once, and never again', async () => {
     const DATA_DIR = path.join(folder, 'first');
-    const first = new ServerProcess({ DATA_DIR });
+    const PORT = String(await freePort());
+    const first = new ServerProcess({ DATA_DIR, PORT });
+    await isNotReadyYet(`http://127.0.0.1:${PORT}`);
     const { url, firstToken = '', header, graphiql, database } = await first.listening();
     expect(firstToken).toMatch(/^mco_[\w-]{43}$/);
     expect(header).toBe(`{"Authorization":"Bearer ${firstToken}"}`);
@@ -89,6 +93,20 @@ describe('starting the server', () => {
     await rm(DATA_DIR, { recursive: true });
   });
 });
+
+/** While it makes its database, a server lives, and tells when to come again. */
+async function isNotReadyYet(url: string): Promise<void> {
+  const healthz = () => fetch(`${url}/healthz`).catch(() => null);
+  await eventually(healthz, (response) => response?.status === 200);
+  const readyz = await fetch(`${url}/readyz`);
+  expect([readyz.status, await readyz.json()]).toEqual([
+    503,
+    { ready: false, missing: 'The database is being opened.' },
+  ]);
+  const asked = await new Client(url, 'mco_any').ask(Whoami);
+  expect(asked).toMatchObject({ status: 503, errors: [{ message: 'The server is starting.' }] });
+  expect((await fetch(`${url}/graphql`, { method: 'POST' })).headers.get('retry-after')).toBe('1');
+}
 
 describe('a wrong setting', () => {
   it('stops the start with one line on stderr, and exit code 1', async () => {

@@ -5,6 +5,8 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { AgentEvents } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { addGateway, provisioned } from '../support/fleet.ts';
+import { ADMIN_TOKEN } from '../support/mission-control.ts';
+import { RawSocket } from '../support/raw-socket.ts';
 import { preparedFolder, ServerProcess, startProcess } from '../support/server-process.ts';
 
 const CheckBeforeStop = graphql(`
@@ -38,14 +40,52 @@ describe('stopping the server', () => {
       () => gateway.requests.slice(before).some(({ method }) => method === 'health'),
       (asked) => asked,
     );
+    const asked = performance.now();
     const stopped = server.stop();
     await live.ended.catch(() => undefined);
     expect(live.closeCode).toBe(1012);
     const { checkGateway } = await underWay;
     expect(checkGateway).toMatchObject({ __typename: 'Gateway', connection: { state: 'CONNECTED' } });
     expect(await stopped).toEqual({ code: 0, signal: null });
+    // Not the time that requests under way may take, but the one that this has taken.
+    expect(performance.now() - asked).toBeLessThan(9_000);
     expect(server.stderr).toBe('');
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  });
+
+  it('goes on for DRAIN_SECONDS, and says on /readyz that it will not for long', async () => {
+    const { server, url, owner } = await startProcess(folder, { DRAIN_SECONDS: '2' });
+    const live = owner.subscribe(AgentEvents);
+    await live.connected;
+    const asked = performance.now();
+    const stopped = server.stop();
+    const readyz = () => fetch(`${url}/readyz`);
+    const response = await eventually(readyz, ({ ok }) => !ok);
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({ ready: false, missing: 'The server is stopping.' });
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+    const answer = await fetch(`${url}/graphql?query={__typename}`, {
+      headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    // Who keeps a connection for the next request makes a new one, which a proxy can lead elsewhere.
+    expect([answer.status, answer.headers.get('connection')]).toEqual([200, 'close']);
+    expect(live.closeCode).toBe(null);
+    await live.ended.catch(() => undefined);
+    expect(live.closeCode).toBe(1012);
+    expect(performance.now() - asked).toBeGreaterThan(1_900);
+    expect(await stopped).toEqual({ code: 0, signal: null });
+    await expect(readyz()).rejects.toThrow();
+  });
+
+  it('does not wait for a client that has stopped reading', async () => {
+    const { server, url } = await startProcess(folder);
+    const socket = await RawSocket.open(url, ADMIN_TOKEN);
+    await socket.acknowledged();
+    socket.socket.pause();
+    const asked = performance.now();
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - asked).toBeLessThan(10_000);
+    socket.socket.terminate();
   });
 
   it('exits at once at a second signal', async () => {

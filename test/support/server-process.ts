@@ -30,10 +30,20 @@ export class ServerProcess {
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   readonly #child: ChildProcess;
 
-  /** @param settings environment variables; nothing but PATH comes from this process */
-  constructor(settings: Record<string, string>) {
-    this.#child = spawn(process.execPath, [MAIN], {
+  /**
+   * @param settings environment variables; nothing but PATH comes from this process
+   * @param start another command than this checkout's, in its folder, as another user
+   */
+  constructor(
+    settings: Record<string, string>,
+    start: { command: [string, ...string[]]; cwd: string; uid?: number; gid?: number } = {
+      command: [process.execPath, MAIN],
       cwd: ROOT,
+    },
+  ) {
+    const { command, ...where } = start;
+    this.#child = spawn(command[0], command.slice(1), {
+      ...where,
       env: { PATH: process.env.PATH, PORT: '0', SOULS_URL: '', ...settings },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -23,6 +23,7 @@ describe('settings', () => {
       provisionConcurrency: 8,
       checkInTimeoutSeconds: 30,
       eventRetentionDays: 30,
+      drainSeconds: 0,
       introspection: true,
       suggestions: true,
       limits: {
