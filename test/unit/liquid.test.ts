@@ -144,9 +144,11 @@ describe('the sandbox', () => {
     ],
     ['a partial that renders itself', "{% render 'parts/endless' %}"],
   ])('ends %s within half a second', (_name, source) => {
-    const begun = performance.now();
+    // Of the processor, which others may be using too.
+    const before = process.cpuUsage();
     const error = failureOf(source);
+    const { user, system } = process.cpuUsage(before);
     expect(error.message).toMatch(/takes longer than 200 ms|makes too much text|renders itself/);
-    expect(performance.now() - begun).toBeLessThan(500);
+    expect((user + system) / 1_000).toBeLessThan(500);
   });
 });
