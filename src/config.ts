@@ -114,9 +114,6 @@ const examples: Record<string, string> = {
   OTEL_TRACES_SAMPLER_ARG: 'OTEL_TRACES_SAMPLER_ARG=0.1',
 };
 
-/** The names of all settings. */
-export const SETTINGS: readonly string[] = Object.keys(examples);
-
 /** The error for a setting. */
 export function wrongSetting(name: string, problem: string): ConfigError {
   return new ConfigError(`${name} ${problem}. For example: ${examples[name]}`);

@@ -1,4 +1,4 @@
-import { type DocumentNode, GraphQLError, parse } from 'graphql';
+import { type DocumentNode, GraphQLError, Lexer, parse, Source, TokenKind } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { LRUCache } from 'lru-cache';
 
@@ -6,21 +6,40 @@ import { LRUCache } from 'lru-cache';
 const KEPT_CHARACTERS = 256 * 1024;
 const KEPT_OF_FAILURES = 64 * 1024;
 
-/** Stops parsing a document that goes on too long. */
+/** Brackets within brackets: far more than what MAX_DEPTH lets through has, and few enough for the stack of the parser. */
+const NESTED = 200;
+const OPENING: readonly TokenKind[] = [TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L];
+const CLOSING: readonly TokenKind[] = [TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R];
+
+/** Refuses a document that is too long, or nested too deeply, before it is parsed: the parser calls itself for each level. */
 export function limitTokens(limit: number): Plugin {
   return {
     onParse({ setParseFn }) {
       setParseFn((source: Parameters<typeof parse>[0], options: Parameters<typeof parse>[1]) => {
-        try {
-          return parse(source, { ...options, maxTokens: limit });
-        } catch (error) {
-          if (!(error instanceof GraphQLError && error.message.includes('Parsing aborted'))) throw error;
-          const extensions = { code: 'TOKEN_LIMIT_EXCEEDED', limit, http: { spec: true, status: 400 } };
-          throw new GraphQLError(`The document has more than ${limit} tokens.`, { extensions });
-        }
+        checkTokens(typeof source === 'string' ? new Source(source) : source, limit);
+        return parse(source, options);
       });
     },
   };
+}
+
+/** @throws GraphQLError also for what is no token */
+function checkTokens(source: Source, limit: number): void {
+  const lexer = new Lexer(source);
+  let level = 0;
+  for (let count = 0; lexer.advance().kind !== TokenKind.EOF; ) {
+    const { kind } = lexer.token;
+    count++;
+    if (OPENING.includes(kind)) level++;
+    else if (CLOSING.includes(kind)) level--;
+    if (count > limit) throw refusal('TOKEN_LIMIT_EXCEEDED', limit, `The document has more than ${limit} tokens.`);
+    if (level > NESTED)
+      throw refusal('DEPTH_LIMIT_EXCEEDED', NESTED, `The document has more than ${NESTED} brackets within each other.`);
+  }
+}
+
+function refusal(code: string, limit: number, message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, limit, http: { spec: true, status: 400 } } });
 }
 
 /** What yoga keeps of documents. Its own caches hold a thousand of any size: a gigabyte, for somebody who wants to fill them. */

@@ -21,9 +21,10 @@ function codeOf(page: string): string[] {
   return [...blocks.flatMap((text) => text.split('\n')), ...spans];
 }
 
-/** The words after mission-control of every call of it. */
+/** The words after mission-control of every call of it. An image may have its name. */
 function callsIn(page: string): string[][] {
   return codeOf(page).flatMap((code) => {
+    if (/^\s*docker\b/.test(code)) return [];
     const [, rest] = /(?:^|\s)mission-control(?=\s|$)(.*)$/.exec(code) ?? [];
     return rest === undefined ? [] : [rest.match(/"[^"]*"|\S+/g) ?? []];
   });

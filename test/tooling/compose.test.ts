@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readConfig, SETTINGS } from '../../src/config.ts';
+import { readConfig, SETTING_NAMES } from '../../src/config.ts';
 import { filesOf, readDockerfile } from '../support/dockerfile.ts';
 
 interface Service {
@@ -28,7 +28,7 @@ const compose = parse(read('compose.yaml'), { merge: true }) as {
   volumes: Record<string, null>;
 };
 const services = Object.entries(compose.services);
-const [dockerfile, settings] = [readDockerfile(read('Dockerfile')), new Set(SETTINGS)];
+const [dockerfile, settings] = [readDockerfile(read('Dockerfile')), new Set(SETTING_NAMES)];
 const SERVERS = ['server-1', 'server-2'];
 const servers = SERVERS.map((name) => compose.services[name] ?? {});
 /** What the README tells to put into .env. */

@@ -114,7 +114,17 @@ export const documents: Attack[] = [
     query(`{ boards { nodes { ${'lead { board { '.repeat(10)} id ${'} } '.repeat(10)} } } }`),
     '200 DEPTH_LIMIT_EXCEEDED',
   ],
-  ['a hundred thousand levels', query('{ a '.repeat(100_000) + '}'.repeat(100_000)), '200 TOKEN_LIMIT_EXCEEDED'],
+  ['a hundred thousand levels', query('{ a '.repeat(100_000) + '}'.repeat(100_000)), '200 DEPTH_LIMIT_EXCEEDED'],
+  [
+    'as many levels as there may be tokens',
+    query('{ a '.repeat(1_300) + '}'.repeat(1_300)),
+    '200 DEPTH_LIMIT_EXCEEDED',
+  ],
+  [
+    'a list of a thousand levels',
+    query(`{ node(id: ${'['.repeat(1_000)}${']'.repeat(1_000)}) { id } }`),
+    '200 DEPTH_LIMIT_EXCEEDED',
+  ],
   ['more tokens than at most', query(`{ ${'viewer { kind } '.repeat(2_000)} }`), '200 TOKEN_LIMIT_EXCEEDED'],
   [
     'more tokens over WebSocket',
