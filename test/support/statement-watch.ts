@@ -25,6 +25,8 @@ const LIMIT_OF_MUTATIONS = 3;
 const LIVE = new Set([
   'Mutation.heartbeat',
   'Mutation.checkGateway',
+  'Mutation.sendAgentMessage',
+  'Mutation.wakeAgent',
   'Agent.files',
   'Agent.documents',
   'Gateway.sessions',
