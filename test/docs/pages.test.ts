@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parse, validate } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { CursorExpired } from '../../src/events/replay.ts';
 import { SubscriptionOverflow } from '../../src/events/topic.ts';
@@ -9,6 +10,7 @@ import { WAIT_FOR_IT } from '../../src/gateway/failures/rule.ts';
 import { TRANSPORT_FAILURES } from '../../src/gateway/failures/transport.ts';
 import type { Fault } from '../../src/gateway/fault.ts';
 import { variablesFor } from '../../src/provisioning/variables.ts';
+import { schema } from '../../src/schema/index.ts';
 
 const read = (page: string) => readFileSync(fileURLToPath(new URL(`../../docs/${page}`, import.meta.url)), 'utf8');
 
@@ -80,3 +82,24 @@ describe('docs/templates.md', () => {
     for (const name of globSync('*.liquid', { cwd: folder })) expect(page).toContain(`\`${name}\``);
   });
 });
+
+/** docs/api.md is run as a whole. */
+describe.each(['../README.md', 'getting-started.md', 'templates.md', 'operations.md', 'deployment.md', 'concepts.md'])(
+  'the operations of docs/%s',
+  (name) => {
+    const page = read(name);
+    // In a shell's quotes a variable of the shell stands between two texts.
+    const inCurl = [...page.matchAll(/"query": "((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) =>
+      String(JSON.parse(`"${text.replaceAll(/'"?\$\w+"?'/g, 'x')}"`)),
+    );
+    const blocks = [...page.matchAll(/^ *```graphql\n([\s\S]*?)```$/gm)].map(([, text = '']) => text);
+
+    it.each([...inCurl, ...blocks].map((text) => [text]))('%s', (text) => {
+      expect(validate(schema, parse(text)).map(({ message }) => message)).toEqual([]);
+    });
+
+    it('are as many as the page shows', () => {
+      expect(inCurl).toHaveLength(page.split('"query":').length - 1);
+    });
+  },
+);
