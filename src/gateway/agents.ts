@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { abortRuns } from './chat.ts';
 import { hasReason, isNotFound } from './errors.ts';
 import { ask, type GatewayRequests, type RequestOptions } from './requests.ts';
 
@@ -56,6 +57,8 @@ export async function createAgent(gateway: GatewayRequests, input: { id: string;
 const DELETE_TIMEOUT_MS = 120_000;
 const deletes = new WeakMap<GatewayRequests, Promise<unknown>>();
 
+const deleted = z.looseObject({ purgeFailed: z.boolean().nullish() });
+
 export interface DeleteAgentInput {
   agentId: string;
   /** Whether the workspace goes to the trash of the gateway's user as well. @default true */
@@ -64,27 +67,30 @@ export interface DeleteAgentInput {
 
 /**
  * Removes an agent with its sessions and jobs. One at a time per connection; waits for its turn. `removed` is false when the
- * gateway has no such agent. Throws a `GatewayError`, or `signal.reason` when aborted before or during the request.
+ * gateway has no such agent. With a run under way the gateway leaves the workspace, and the token in it, where they are
+ * (measured on OpenClaw 2026.9.6), so runs are stopped first; `keptFiles` when it has left them all the same, as one may begin
+ * in between. Throws a `GatewayError`, or `signal.reason` when aborted before or during the request.
  */
 export async function deleteAgent(
   gateway: GatewayRequests,
   { agentId, deleteFiles = true }: DeleteAgentInput,
   signal?: AbortSignal,
-): Promise<{ removed: boolean }> {
+): Promise<{ removed: boolean; keptFiles: boolean }> {
   const turn = (deletes.get(gateway) ?? Promise.resolve()).then(async () => {
     signal?.throwIfAborted();
+    if (deleteFiles) await abortRuns(gateway, agentId);
     const options = signal ? { timeoutMs: DELETE_TIMEOUT_MS, signal } : { timeoutMs: DELETE_TIMEOUT_MS };
-    await gateway.request('agents.delete', { agentId, deleteFiles }, options);
+    return ask(gateway, 'agents.delete', { agentId, deleteFiles }, deleted, options);
   });
   deletes.set(
     gateway,
     turn.catch(() => {}), // the next one's turn comes, however this one ended
   );
   try {
-    await turn;
-    return { removed: true };
+    const { purgeFailed } = await turn;
+    return { removed: true, keptFiles: purgeFailed === true };
   } catch (error) {
-    if (isNotFound(error)) return { removed: false };
+    if (isNotFound(error)) return { removed: false, keptFiles: false };
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ask, type GatewayRequests } from './requests.ts';
+import { listSessions } from './sessions.ts';
 
 export interface SendChatInput {
   sessionKey: string;
@@ -31,4 +32,10 @@ export async function abortChat(
 ): Promise<{ runIds: string[] }> {
   const answer = await ask(gateway, 'chat.abort', input, aborted);
   return { runIds: answer.runIds ?? [] };
+}
+
+/** Stops all runs of an agent, also those that wait for their turn. `agentId` is its id on the gateway. */
+export async function abortRuns(gateway: GatewayRequests, agentId: string): Promise<void> {
+  const sessions = await listSessions(gateway, { agentId });
+  for (const { key, hasActiveRun } of sessions) if (hasActiveRun) await abortChat(gateway, { sessionKey: key });
 }

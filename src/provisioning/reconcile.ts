@@ -172,14 +172,17 @@ async function removeAll(reconciler: Reconciler, connection: GatewayConnection, 
 
 async function remove(reconciler: Reconciler, connection: GatewayConnection, agent: Agent): Promise<void> {
   const { prisma } = reconciler.database;
+  let keptFiles = false;
   try {
     await runStep(reconciler, agent.id, 'REMOVE', async () => {
       // What was there before it was managed, and was never written to, stays.
       if (!agent.isManaged) return { outcome: 'UNCHANGED', detail: 'adopted: it stays on its gateway' };
-      const { removed } = await deleteAgent(connection, { agentId: agent.openclawAgentId });
-      return { outcome: removed ? 'CHANGED' : 'UNCHANGED' };
+      const answer = await deleteAgent(connection, { agentId: agent.openclawAgentId });
+      keptFiles = answer.keptFiles;
+      return { outcome: answer.removed ? 'CHANGED' : 'UNCHANGED' };
     });
-    await dropAgent(prisma, agent);
+    const left = 'Its workspace stays at its gateway, which could not remove it while the agent works.';
+    await dropAgent(prisma, agent, ...(keptFiles ? [left] : []));
     reconciler.metrics.provisioningEnded('removed', secondsOf(agent));
     reconciler.log.info({ agentId: agent.id, name: agent.name }, 'agent removed');
   } catch (error) {

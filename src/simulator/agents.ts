@@ -158,6 +158,7 @@ export class Agents {
       }
       const { config, settings, sessions, runs } = this.#gateway;
       const workspace = this.workspace(agentId);
+      const works = runs.all().some((run) => run.status === 'running' && run.agentId === agentId);
       await pause(settings.delays.deleteAgent);
       await config.change((source) => withoutEntry(source, agentId));
       config.apply();
@@ -165,6 +166,8 @@ export class Agents {
       sessions.forgetAgent(agentId);
       this.#createdAt.delete(agentId);
       this.#deleted.add(agentId);
+      // What a turn under way has open is left where it is.
+      if (works) return { ok: true, agentId, removedBindings: 0, removed: [], failed: [], purgeFailed: true };
       const removed = params.deleteFiles === false ? [] : await this.#trash(workspace);
       return { ok: true, agentId, removedBindings: 0, removed, failed: [] };
     });

@@ -20,6 +20,10 @@ export interface Subject {
 
 /** A message with this word in it keeps the model busy for a second or two. */
 export const SLOW = 'SLOW';
+/** One with this word in it keeps it busy for longer than any request takes. */
+export const ENDLESS = 'ENDLESS';
+
+const phaseOf = (payload: Dict) => (payload.data as Dict | undefined)?.phase;
 
 /** A message with this word in it makes the model fail. */
 export const FAIL = 'FAIL';
@@ -639,8 +643,6 @@ export function describeGateway(name: string, start: () => Promise<Subject>): vo
         expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
       });
 
-      const phaseOf = (payload: Dict) => (payload.data as Dict).phase;
-
       it('removes the bootstrap file at the first turn of an agent that was given a soul', async () => {
         client = await open();
         await register({ newborn: {} });
@@ -906,6 +908,27 @@ export function describeGateway(name: string, start: () => Promise<Subject>): vo
           code: 'INVALID_REQUEST',
           message: `agent "${agentId}" not found`,
         });
+      });
+
+      it('leaves the workspace of an agent that works, and nothing when its run was stopped before', async () => {
+        client = await open();
+        const agents = ['busy', 'stopped'];
+        const workspaceOf = (agentId: string) => join(subject.stateDir, `workspace-${agentId}`);
+        await register(Object.fromEntries(agents.map((agentId) => [agentId, {}])));
+        for (const agentId of agents) {
+          await client.call('agents.files.set', { agentId, name: 'SOUL.md', content: 'x' });
+          const runId = await say(keyOf(agentId), `${ENDLESS} until it is deleted`);
+          await client.event('agent', (payload) => payload.runId === runId && phaseOf(payload) === 'start');
+        }
+        expect(await client.call('agents.delete', { agentId: 'busy' })).toMatchObject({
+          ok: true,
+          removed: [],
+          purgeFailed: true,
+        });
+        expect(existsSync(workspaceOf('busy'))).toBe(true);
+        await client.call('chat.abort', { sessionKey: keyOf('stopped') });
+        await client.call('agents.delete', { agentId: 'stopped' });
+        expect(existsSync(workspaceOf('stopped'))).toBe(false);
       });
 
       it('leaves the files when asked to', async () => {

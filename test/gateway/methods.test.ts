@@ -49,7 +49,18 @@ test('agents are deleted one at a time, with two minutes for each; a missing one
   let running = 0;
   let most = 0;
   const timeouts: unknown[] = [];
+  const stopped: unknown[] = [];
   const { requests } = gateway({
+    'sessions.list': ({ agentId }) => ({
+      sessions: [
+        { key: `agent:${agentId}:main`, hasActiveRun: agentId === 'b' },
+        { key: `agent:${agentId}:other`, hasActiveRun: false },
+      ],
+    }),
+    'chat.abort': ({ sessionKey }) => {
+      stopped.push(sessionKey);
+      return { ok: true, aborted: true, runIds: ['r'] };
+    },
     'agents.delete': async ({ agentId }, options) => {
       timeouts.push(options?.timeoutMs);
       running += 1;
@@ -58,7 +69,7 @@ test('agents are deleted one at a time, with two minutes for each; a missing one
       running -= 1;
       if (agentId === 'gone') throw invalid('agent "gone" not found');
       if (agentId === 'main') throw invalid('Agent "main" owns the legacy shared auth store and cannot be deleted');
-      return { ok: true, agentId };
+      return { ok: true, agentId, purgeFailed: agentId === 'a' };
     },
   });
   const ids = ['a', 'main', 'gone', 'b'];
@@ -69,6 +80,9 @@ test('agents are deleted one at a time, with two minutes for each; a missing one
     false,
     true,
   ]);
+  expect(outcomes[0]).toMatchObject({ value: { keptFiles: true } });
+  expect(outcomes[3]).toMatchObject({ value: { keptFiles: false } });
+  expect(stopped).toEqual(['agent:b:main']);
   expect(most).toBe(1);
   expect(timeouts).toEqual([120_000, 120_000, 120_000, 120_000]);
 });

@@ -1,4 +1,4 @@
-import { describeGateway, FAIL, SLOW } from '../gateway-contract/cases.ts';
+import { describeGateway, ENDLESS, FAIL, SLOW } from '../gateway-contract/cases.ts';
 import { startProxy } from '../gateway-contract/proxy.ts';
 import { lastUserText, startFakeModel } from './fake-model.ts';
 import { startOpenClaw } from './openclaw.ts';
@@ -7,6 +7,7 @@ describeGateway('OpenClaw', async () => {
   const model = await startFakeModel((request) => {
     const message = lastUserText(request);
     if (message.includes(FAIL)) return { status: 400 };
+    if (message.includes(ENDLESS)) return { text: 'OK', delayMs: 120_000 };
     return { text: 'OK', delayMs: message.includes(SLOW) ? 2000 : 0 };
   });
   const openclaw = await startOpenClaw({ model, config: { gateway: { trustedProxies: ['127.0.0.1'] } } });

@@ -31,6 +31,23 @@ describe('the main job', () => {
     await gateway.stop();
   });
 
+  it('leaves no workspace of an agent that is deleted in the middle of its turn', async () => {
+    const busy = await startSimulator({ delays: { model: 600_000 } });
+    const board = await addBoard(mc.owner, (await addGateway(mc.owner, busy, 'Busy')).id, { name: 'Busy' });
+    const worker = await provisioned(mc.owner, (await addAgent(mc.owner, board.id, 'Bea')).id);
+    await eventually(
+      async () => (await mc.owner.run(ReadAgent, { id: worker.id })).agent?.status,
+      (status) => status === 'ACTIVE',
+    );
+    await mc.owner.run(DeleteAgent, { id: worker.id });
+    await eventually(
+      async () => (await mc.owner.run(ReadAgent, { id: worker.id })).agent,
+      (agent) => agent === null,
+    );
+    await expect(stat(worker.workspacePath)).rejects.toThrow('ENOENT');
+    await busy.stop();
+  });
+
   it('provisions a board’s lead and worker, sees them report in, and removes one', async () => {
     const live = mc.owner.subscribe(AgentEvents);
     await live.connected;
