@@ -1,15 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Api, made } from '../src/demo/api.ts';
+import { type Api, made } from '../src/demo/api.ts';
 import { CREATE_AGENT, CREATE_BOARD, CREATE_GATEWAY, FLEET } from '../src/demo/documents.ts';
 import type { DemoFleetQuery } from '../src/generated/client/graphql.ts';
 import type { Measurement, RunOptions, Target } from './bench.ts';
+import { onEmbeddedServer } from './embedded-server.ts';
 import { load, MUTATIONS, type Sample, Team } from './mutation-load.ts';
 import { measurementsOf, OTHER_STATES, ratioName } from './mutation-times.ts';
-import { ROOT, startServerProcess } from './server-process.ts';
 import { type GatewayAddress, STATES, type State, startTroubledGateways } from './troubled-gateways.ts';
 
 const PER_SECOND = 60;
@@ -42,7 +38,7 @@ export const targets: Target[] = OTHER_STATES.filter((state) => state !== 'contr
 export async function run({ short, progress }: RunOptions): Promise<Measurement[]> {
   const { rounds, cycles } = short ? SHORT : FULL;
   const samples: Sample<State>[][] = [];
-  await onServer(async (api) => {
+  await onEmbeddedServer(async (api) => {
     const gateways = await startTroubledGateways();
     try {
       const teams = await Promise.all(STATES.map((state) => teamOn(api, state, gateways.addresses[state])));
@@ -62,36 +58,6 @@ export async function run({ short, progress }: RunOptions): Promise<Measurement[
     }
   });
   return measurementsOf(samples, short);
-}
-
-async function onServer(work: (api: Api) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-bench-'));
-  const token = randomBytes(24).toString('hex');
-  const { PATH = '', HOME = '' } = process.env;
-  const settings = {
-    PORT: '0',
-    DATA_DIR: path.join(folder, 'data'),
-    ADMIN_TOKEN: token,
-    LOG_LEVEL: 'error',
-    SOULS_URL: '',
-  };
-  try {
-    const server = await startServerProcess({
-      program: process.execPath,
-      args: ['src/main.ts'],
-      cwd: ROOT,
-      env: { PATH, HOME, ...settings },
-    });
-    const api = new Api(`${server.url}/graphql`, token);
-    try {
-      await work(api);
-    } finally {
-      await api.close();
-      await server.stop();
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 /** A gateway with a board, and agents that are provisioned. */

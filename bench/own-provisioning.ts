@@ -1,14 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Api, made } from '../src/demo/api.ts';
+import { type Api, made } from '../src/demo/api.ts';
 import { CREATE_AGENT, CREATE_BOARD, CREATE_GATEWAY, FLEET } from '../src/demo/documents.ts';
 import { graphql } from '../src/generated/client/gql.ts';
 import type { BenchAgentsQuery } from '../src/generated/client/graphql.ts';
+import { onEmbeddedServer } from './embedded-server.ts';
 import type { BenchGateway } from './provisioning-gateway.ts';
-import { ROOT, startServerProcess } from './server-process.ts';
 
 const AGENTS = graphql(`
   query BenchAgents($boardId: ID!) {
@@ -30,35 +26,9 @@ export interface OwnOutcome {
   steps: Map<string, number[]>;
 }
 
-/** As an operator does it, on a server in a process of its own that has nothing else to do. @param count at most 100 */
-export async function provisionThroughApi(gateway: BenchGateway, count: number): Promise<OwnOutcome> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'mission-control-bench-'));
-  const token = randomBytes(24).toString('hex');
-  const { PATH = '', HOME = '' } = process.env;
-  const settings = {
-    PORT: '0',
-    DATA_DIR: path.join(folder, 'data'),
-    ADMIN_TOKEN: token,
-    LOG_LEVEL: 'error',
-    SOULS_URL: '',
-  };
-  try {
-    const server = await startServerProcess({
-      program: process.execPath,
-      args: ['src/main.ts'],
-      cwd: ROOT,
-      env: { PATH, HOME, ...settings },
-    });
-    const api = new Api(`${server.url}/graphql`, token);
-    try {
-      return await createAgents(api, gateway, count);
-    } finally {
-      await api.close();
-      await server.stop();
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+/** As an operator does it. @param count at most 100 */
+export function provisionThroughApi(gateway: BenchGateway, count: number): Promise<OwnOutcome> {
+  return onEmbeddedServer((api) => createAgents(api, gateway, count));
 }
 
 async function createAgents(api: Api, gateway: BenchGateway, count: number): Promise<OwnOutcome> {

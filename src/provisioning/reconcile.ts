@@ -170,6 +170,8 @@ async function removeAll(reconciler: Reconciler, connection: GatewayConnection, 
   for (const agent of agents) await remove(reconciler, connection, agent);
 }
 
+const WORKSPACE_STAYS = 'Its workspace stays at its gateway, which could not remove it while the agent works.';
+
 async function remove(reconciler: Reconciler, connection: GatewayConnection, agent: Agent): Promise<void> {
   const { prisma } = reconciler.database;
   let keptFiles = false;
@@ -181,8 +183,7 @@ async function remove(reconciler: Reconciler, connection: GatewayConnection, age
       keptFiles = answer.keptFiles;
       return { outcome: answer.removed ? 'CHANGED' : 'UNCHANGED' };
     });
-    const left = 'Its workspace stays at its gateway, which could not remove it while the agent works.';
-    await dropAgent(prisma, agent, ...(keptFiles ? [left] : []));
+    await dropAgent(prisma, agent, keptFiles ? WORKSPACE_STAYS : undefined);
     reconciler.metrics.provisioningEnded('removed', secondsOf(agent));
     reconciler.log.info({ agentId: agent.id, name: agent.name }, 'agent removed');
   } catch (error) {
