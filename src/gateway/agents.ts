@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { abortRuns } from './chat.ts';
-import { hasReason, isNotFound } from './errors.ts';
+import { GatewayError, hasReason, isNotFound } from './errors.ts';
+import { SEE_LOG } from './failures/rule.ts';
 import { ask, type GatewayRequests, type RequestOptions } from './requests.ts';
 
 export interface AgentSummary {
@@ -42,11 +44,17 @@ export async function listAgents(gateway: GatewayRequests, options?: RequestOpti
  * Makes an agent by its id, which must be a slug already, with a workspace of templates where there is none. This alone gives an
  * id back that an agent had which was deleted: when it comes back by `config.patch`, OpenClaw 2026.9.6 restarts, keeps its
  * database locked ("unavailable while agent … is deleted"), and restarts again at every later patch (measured). One that exists
- * is no error. It can be used some moments later.
+ * is no error; one that somebody deleted in the middle of a run is deleted to the end first. It can be used some moments later.
+ * Throws a `GatewayError`.
  */
 export async function createAgent(gateway: GatewayRequests, input: { id: string; workspace: string }): Promise<void> {
+  const create = () => gateway.request('agents.create', { name: input.id, workspace: input.workspace });
   try {
-    await gateway.request('agents.create', { name: input.id, workspace: input.workspace });
+    await create().catch(async (error: unknown) => {
+      if (!hasReason(error, 'half-deleted')) throw error;
+      await deleteAgent(gateway, input.id);
+      await create();
+    });
   } catch (error) {
     if (!hasReason(error, 'already-exists')) throw error;
   }
@@ -58,39 +66,49 @@ const DELETE_TIMEOUT_MS = 120_000;
 const deletes = new WeakMap<GatewayRequests, Promise<unknown>>();
 
 const deleted = z.looseObject({ purgeFailed: z.boolean().nullish() });
-
-export interface DeleteAgentInput {
-  agentId: string;
-  /** Whether the workspace goes to the trash of the gateway's user as well. @default true */
-  deleteFiles?: boolean;
-}
+const DELETE_TRIES = 5;
+const DELETE_AGAIN_MS = 500;
 
 /**
- * Removes an agent with its sessions and jobs. One at a time per connection; waits for its turn. `removed` is false when the
- * gateway has no such agent. With a run under way the gateway leaves the workspace, and the token in it, where they are
- * (measured on OpenClaw 2026.9.6), so runs are stopped first; `keptFiles` when it has left them all the same, as one may begin
- * in between. Throws a `GatewayError`, or `signal.reason` when aborted before or during the request.
+ * Removes an agent with its sessions, jobs and workspace, which goes to the trash of the gateway's user. `agentId` is its id on
+ * the gateway. One at a time per connection; waits for its turn. Whether the gateway had such an agent.
+ *
+ * With a run under way OpenClaw 2026.9.6 takes the agent out of its configuration, leaves its workspace and database, and does
+ * not start any more until they are gone (measured). So runs are stopped first, and when one began in between, it is stopped and
+ * the agent deleted again.
+ *
+ * @throws GatewayError, with the reason `session-busy` when something of it is still there; `signal.reason` when aborted before
+ *   or during the request
  */
-export async function deleteAgent(
-  gateway: GatewayRequests,
-  { agentId, deleteFiles = true }: DeleteAgentInput,
-  signal?: AbortSignal,
-): Promise<{ removed: boolean; keptFiles: boolean }> {
-  const turn = (deletes.get(gateway) ?? Promise.resolve()).then(async () => {
-    signal?.throwIfAborted();
-    if (deleteFiles) await abortRuns(gateway, agentId);
-    const options = signal ? { timeoutMs: DELETE_TIMEOUT_MS, signal } : { timeoutMs: DELETE_TIMEOUT_MS };
-    return ask(gateway, 'agents.delete', { agentId, deleteFiles }, deleted, options);
-  });
+export async function deleteAgent(gateway: GatewayRequests, agentId: string, signal?: AbortSignal): Promise<boolean> {
+  const turn = (deletes.get(gateway) ?? Promise.resolve()).then(() => deleteWhole(gateway, agentId, signal));
   deletes.set(
     gateway,
     turn.catch(() => {}), // the next one's turn comes, however this one ended
   );
   try {
-    const { purgeFailed } = await turn;
-    return { removed: true, keptFiles: purgeFailed === true };
+    await turn;
+    return true;
   } catch (error) {
-    if (isNotFound(error)) return { removed: false, keptFiles: false };
+    if (isNotFound(error)) return false;
     throw error;
   }
+}
+
+async function deleteWhole(gateway: GatewayRequests, agentId: string, signal?: AbortSignal): Promise<void> {
+  const options = signal ? { timeoutMs: DELETE_TIMEOUT_MS, signal } : { timeoutMs: DELETE_TIMEOUT_MS };
+  for (let tries = 0; tries < DELETE_TRIES; tries++) {
+    signal?.throwIfAborted();
+    if (tries > 0) await sleep(DELETE_AGAIN_MS);
+    await abortRuns(gateway, agentId);
+    const { purgeFailed } = await ask(gateway, 'agents.delete', { agentId }, deleted, options);
+    if (purgeFailed !== true) return;
+  }
+  throw new GatewayError({
+    kind: 'rejected',
+    reason: 'session-busy',
+    message: 'The gateway has taken the agent out of its configuration and could not remove its files yet.',
+    retryable: true,
+    hint: SEE_LOG,
+  });
 }

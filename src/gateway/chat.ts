@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { hasReason } from './errors.ts';
 import { ask, type GatewayRequests } from './requests.ts';
-import { listSessions } from './sessions.ts';
+import { listSessions, sessionKeyOf } from './sessions.ts';
 
 export interface SendChatInput {
   sessionKey: string;
@@ -34,8 +35,18 @@ export async function abortChat(
   return { runIds: answer.runIds ?? [] };
 }
 
-/** Stops all runs of an agent, also those that wait for their turn. `agentId` is its id on the gateway. */
+/** Stops all runs of an agent, also those that wait for their turn. `agentId` is its id on the gateway. Throws a `GatewayError`. */
 export async function abortRuns(gateway: GatewayRequests, agentId: string): Promise<void> {
-  const sessions = await listSessions(gateway, { agentId });
-  for (const { key, hasActiveRun } of sessions) if (hasActiveRun) await abortChat(gateway, { sessionKey: key });
+  for (const sessionKey of await keysOfRuns(gateway, agentId)) await abortChat(gateway, { sessionKey });
+}
+
+async function keysOfRuns(gateway: GatewayRequests, agentId: string): Promise<string[]> {
+  try {
+    const sessions = await listSessions(gateway, { agentId });
+    return sessions.flatMap(({ key, hasActiveRun }) => (hasActiveRun ? [key] : []));
+  } catch (error) {
+    // Those of an agent that is being deleted cannot be listed, and can be stopped (measured on OpenClaw 2026.9.6).
+    if (hasReason(error, 'busy')) return [sessionKeyOf(agentId)];
+    throw error;
+  }
 }

@@ -61,7 +61,7 @@ async function removeRevenants(
   const revenants = departed.filter(({ openclawAgentId }) => !ids.has(openclawAgentId));
   for (const { openclawAgentId } of revenants) {
     log.warn({ gatewayId, openclawAgentId }, 'an agent that had left was there again, and is removed');
-    await deleteAgent(connection, { agentId: openclawAgentId });
+    await deleteAgent(connection, openclawAgentId);
   }
   return revenants.length > 0;
 }

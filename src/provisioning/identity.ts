@@ -36,11 +36,6 @@ export function wasAdopted(agent: Omit<AgentPlace, 'agentId'> & { id: string; op
   return agent.openclawAgentId !== openclawAgentIdOf({ ...agent, agentId: agent.id });
 }
 
-/** The key of the agent's main session, the one that heartbeats and wake-ups run in. */
-export function sessionKeyOf(openclawAgentId: string): string {
-  return `agent:${openclawAgentId}:main`;
-}
-
 /**
  * The agent's workspace folder on the gateway's host.
  *

@@ -170,20 +170,16 @@ async function removeAll(reconciler: Reconciler, connection: GatewayConnection, 
   for (const agent of agents) await remove(reconciler, connection, agent);
 }
 
-const WORKSPACE_STAYS = 'Its workspace stays at its gateway, which could not remove it while the agent works.';
-
 async function remove(reconciler: Reconciler, connection: GatewayConnection, agent: Agent): Promise<void> {
   const { prisma } = reconciler.database;
-  let keptFiles = false;
   try {
     await runStep(reconciler, agent.id, 'REMOVE', async () => {
       // What was there before it was managed, and was never written to, stays.
       if (!agent.isManaged) return { outcome: 'UNCHANGED', detail: 'adopted: it stays on its gateway' };
-      const answer = await deleteAgent(connection, { agentId: agent.openclawAgentId });
-      keptFiles = answer.keptFiles;
-      return { outcome: answer.removed ? 'CHANGED' : 'UNCHANGED' };
+      const wasThere = await deleteAgent(connection, agent.openclawAgentId);
+      return { outcome: wasThere ? 'CHANGED' : 'UNCHANGED' };
     });
-    await dropAgent(prisma, agent, keptFiles ? WORKSPACE_STAYS : undefined);
+    await dropAgent(prisma, agent);
     reconciler.metrics.provisioningEnded('removed', secondsOf(agent));
     reconciler.log.info({ agentId: agent.id, name: agent.name }, 'agent removed');
   } catch (error) {

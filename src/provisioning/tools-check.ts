@@ -1,7 +1,7 @@
 import type { AgentEntry } from '../gateway/config.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
+import { sessionKeyOf } from '../gateway/sessions.ts';
 import { type EffectiveTools, effectiveTools } from '../gateway/tools.ts';
-import { sessionKeyOf } from './identity.ts';
 
 /** The tool with which an OpenClaw agent runs commands. */
 const COMMAND_TOOL = 'exec';

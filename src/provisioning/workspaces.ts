@@ -4,6 +4,7 @@ import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJob, getScratch, type HeartbeatJob } from '../gateway/cron.ts';
 import { GatewayError, isUnsupportedFile } from '../gateway/errors.ts';
 import { type FileSummary, getFile, listFiles } from '../gateway/files.ts';
+import { sessionKeyOf } from '../gateway/sessions.ts';
 import type { Agent, Board, Gateway } from '../generated/prisma/client.ts';
 import { sectionsIn } from './agents-file.ts';
 import { BudgetError } from './budgets.ts';
@@ -27,7 +28,6 @@ import {
   type RenderedDocument,
   renderDocuments,
 } from './documents.ts';
-import { sessionKeyOf } from './identity.ts';
 import type { GatewayLinks } from './links.ts';
 import { TemplateError, type Templates } from './liquid.ts';
 import { storedProfileOf } from './profile.ts';

@@ -26,6 +26,8 @@ export class Agents {
   readonly #createdAt = new Map<string, number>();
   /** Their databases stay locked until agents.create gives the id back. */
   readonly #deleted = new Set<string>();
+  /** Workspaces of agents that were deleted in the middle of a turn, by id, until they are deleted again after it. */
+  readonly #unpurged = new Map<string, string>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -51,6 +53,11 @@ export class Agents {
   /** Whether an agent of that id was deleted and not made anew by agents.create. */
   isDeleted(id: string): boolean {
     return this.#deleted.has(id);
+  }
+
+  /** Whether what a deleted agent had is still there: then its sessions, and those of all, cannot be listed. */
+  isUnpurged(id: string | undefined): boolean {
+    return id === undefined ? this.#unpurged.size > 0 : this.#unpurged.has(id);
   }
 
   workspace(id: string): string {
@@ -102,6 +109,7 @@ export class Agents {
     const id = agentIdOf(name);
     if (!id) throw invalid(`Agent name "${name}" has no valid id characters. Use at least one letter a-z or digit.`);
     if (id === 'openclaw') throw invalid('"openclaw" is reserved');
+    if (this.#unpurged.has(id)) throw invalid(`agent "${id}" deletion cleanup is still pending`);
     const workspace = optionalText(params, 'workspace') ?? join(stateDir, `workspace-${id}`);
     const model = optionalText(params, 'model');
     const identity = {
@@ -145,29 +153,35 @@ export class Agents {
     return { ok: true, agentId };
   }
 
-  /** One after the other, however many are asked for at once. */
+  /**
+   * One after the other, however many are asked for at once. What a turn under way has open is left where it is, until the agent is
+   * deleted again after the turn. (A real gateway that is restarted meanwhile does not come back.)
+   */
   delete(params: Dict): Promise<Dict> {
     checkParams('agents.delete', params, { required: ['agentId'], optional: ['deleteFiles'] });
     const agentId = text('agents.delete', params, 'agentId');
     return this.#deletes.run(async () => {
-      this.require(agentId);
+      const unpurged = this.#unpurged.get(agentId);
+      if (unpurged === undefined) this.require(agentId);
       if (agentId === 'main') {
         throw invalid(
           'Agent "main" owns the legacy shared auth store and cannot be deleted. Run openclaw doctor --fix to migrate shared auth, then retry.',
         );
       }
       const { config, settings, sessions, runs } = this.#gateway;
-      const workspace = this.workspace(agentId);
+      const workspace = unpurged ?? this.workspace(agentId);
       const works = runs.all().some((run) => run.status === 'running' && run.agentId === agentId);
       await pause(settings.delays.deleteAgent);
       await config.change((source) => withoutEntry(source, agentId));
       config.apply();
-      runs.abortAgent(agentId);
       sessions.forgetAgent(agentId);
       this.#createdAt.delete(agentId);
       this.#deleted.add(agentId);
-      // What a turn under way has open is left where it is.
-      if (works) return { ok: true, agentId, removedBindings: 0, removed: [], failed: [], purgeFailed: true };
+      if (works) {
+        this.#unpurged.set(agentId, workspace);
+        return { ok: true, agentId, removedBindings: 0, removed: [], failed: [], purgeFailed: true };
+      }
+      this.#unpurged.delete(agentId);
       const removed = params.deleteFiles === false ? [] : await this.#trash(workspace);
       return { ok: true, agentId, removedBindings: 0, removed, failed: [] };
     });

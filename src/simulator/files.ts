@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TEMPLATES } from './agents.ts';
 import type { Gateway } from './gateway.ts';
@@ -52,7 +52,10 @@ export async function setFile(gateway: Gateway, params: Dict): Promise<Dict> {
     }
   }
   await mkdir(workspace, { recursive: true });
-  await writeFile(path, content);
+  // Whoever reads it meanwhile finds the one before, whole.
+  const beside = join(workspace, `.${name}.${randomUUID()}.tmp`);
+  await writeFile(beside, content);
+  await rename(beside, path);
   const file = { ...(await describe(workspace, name)), hash: sha256(content), content };
   return { ok: true, agentId, workspace, file };
 }

@@ -95,10 +95,6 @@ export class Runs {
     return running.map((run) => run.id);
   }
 
-  abortAgent(agentId: string): void {
-    for (const run of this.all()) if (run.status === 'running' && run.agentId === agentId) this.#abort(run, 'restart');
-  }
-
   /** At a restart running turns end with an error and are forgotten, so that they can be asked for again. */
   drain(): void {
     for (const run of this.all().filter((each) => each.status === 'running')) {

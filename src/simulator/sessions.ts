@@ -135,7 +135,8 @@ export class Sessions {
     });
     const agentId = optionalText(params, 'agentId');
     const label = optionalText(params, 'label');
-    if (agentId !== undefined && this.#revoked.delete(agentId)) {
+    const isRevoked = agentId !== undefined && this.#revoked.delete(agentId);
+    if (isRevoked || this.#gateway.agents.isUnpurged(agentId)) {
       throw unavailable('WorkerTaskError: Session history database read was revoked: code=unavailable');
     }
     const all = [...this.#sessions.values()]
@@ -239,7 +240,8 @@ function words(list: string): string[] {
   return list.split(' ');
 }
 
-function fullKey(key: string): string {
+/** What a key is short for: one without an agent belongs to the main agent. */
+export function fullKey(key: string): string {
   return /^agent:[^:]+:.+$/.test(key) ? key : `agent:main:${key}`;
 }
 

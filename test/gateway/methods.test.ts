@@ -45,7 +45,8 @@ test('agents are listed with the name that they have', async () => {
   ]);
 });
 
-test('agents are deleted one at a time, with two minutes for each; a missing one is gone already', async () => {
+test('agents are deleted one at a time, with two minutes for each, until nothing is left; a missing one is gone already', async () => {
+  const asked: unknown[] = [];
   let running = 0;
   let most = 0;
   const timeouts: unknown[] = [];
@@ -53,7 +54,8 @@ test('agents are deleted one at a time, with two minutes for each; a missing one
   const { requests } = gateway({
     'sessions.list': ({ agentId }) => ({
       sessions: [
-        { key: `agent:${agentId}:main`, hasActiveRun: agentId === 'b' },
+        // The one of a begins after it was looked at first.
+        { key: `agent:${agentId}:main`, hasActiveRun: agentId === 'a' ? asked.includes('a') : agentId === 'b' },
         { key: `agent:${agentId}:other`, hasActiveRun: false },
       ],
     }),
@@ -62,6 +64,7 @@ test('agents are deleted one at a time, with two minutes for each; a missing one
       return { ok: true, aborted: true, runIds: ['r'] };
     },
     'agents.delete': async ({ agentId }, options) => {
+      asked.push(agentId);
       timeouts.push(options?.timeoutMs);
       running += 1;
       most = Math.max(most, running);
@@ -69,22 +72,22 @@ test('agents are deleted one at a time, with two minutes for each; a missing one
       running -= 1;
       if (agentId === 'gone') throw invalid('agent "gone" not found');
       if (agentId === 'main') throw invalid('Agent "main" owns the legacy shared auth store and cannot be deleted');
-      return { ok: true, agentId, purgeFailed: agentId === 'a' };
+      return { ok: true, agentId, purgeFailed: agentId === 'kept' || !stopped.includes('agent:a:main') };
     },
   });
-  const ids = ['a', 'main', 'gone', 'b'];
-  const outcomes = await Promise.allSettled(ids.map((agentId) => deleteAgent(requests, { agentId })));
-  expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.removed : 'failed'))).toEqual([
+  const ids = ['a', 'main', 'gone', 'b', 'kept'];
+  const outcomes = await Promise.allSettled(ids.map((agentId) => deleteAgent(requests, agentId)));
+  expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : outcome.reason.reason))).toEqual([
     true,
-    'failed',
+    'protected-agent',
     false,
     true,
+    'session-busy',
   ]);
-  expect(outcomes[0]).toMatchObject({ value: { keptFiles: true } });
-  expect(outcomes[3]).toMatchObject({ value: { keptFiles: false } });
-  expect(stopped).toEqual(['agent:b:main']);
+  expect(stopped).toEqual(['agent:a:main', 'agent:b:main']);
+  expect(asked).toEqual(['a', 'a', 'main', 'gone', 'b', ...Array(5).fill('kept')]);
   expect(most).toBe(1);
-  expect(timeouts).toEqual([120_000, 120_000, 120_000, 120_000]);
+  expect(new Set(timeouts)).toEqual(new Set([120_000]));
 });
 
 test('files are written and read with their hash', async () => {

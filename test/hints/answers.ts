@@ -295,6 +295,22 @@ export const ANSWERS: readonly Row[] = [
       });
     },
   }),
+  row('half-deleted', {
+    // This server deletes it to the end.
+    cause: 'an agent is created that was deleted in the middle of a run (at the connection itself)',
+    show: async (stage) => {
+      const connection = await ready(stage, await stage.simulator({ delays: { model: 600_000 } }));
+      await connection.request('agents.create', { name: 'fox' });
+      await connection.request('chat.send', { sessionKey: 'agent:fox:main', message: 'Run.', idempotencyKey: 'run' });
+      await connection.request('agents.delete', { agentId: 'fox' });
+      await expect(connection.request('agents.create', { name: 'fox' })).rejects.toMatchObject({
+        reason: 'half-deleted',
+        message: 'agent "fox" deletion cleanup is still pending',
+        hint: WAIT_FOR_IT,
+        retryable: true,
+      });
+    },
+  }),
   row(
     'not-found',
     answering('the gateway has lost the agent, until it has it again', {
@@ -310,7 +326,7 @@ export const ANSWERS: readonly Row[] = [
     cause: "the gateway's own agent is deleted (at the connection itself)",
     show: async (stage) => {
       const connection = await ready(stage, await stage.simulator());
-      await expect(deleteAgent(connection, { agentId: 'main' })).rejects.toMatchObject({
+      await expect(deleteAgent(connection, 'main')).rejects.toMatchObject({
         reason: 'protected-agent',
         message: expect.stringMatching(/^Agent "main" .* cannot be deleted/),
         hint: "Leave it: this is the gateway's own agent.",

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, connect, type Dict } from '../gateway-contract/client.ts';
-import { AgentEvents, ReadAgent } from '../support/documents.ts';
+import { AgentEvents, CreateAgent, ReadAgent } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
-import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
+import { addBoard, addGateway, provisioned } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { type FakeModel, lastUserText, startFakeModel } from './fake-model.ts';
 import { type OpenClaw, startOpenClaw } from './openclaw.ts';
@@ -28,9 +28,18 @@ describe('what agents do at a real OpenClaw gateway, without telling anybody', (
     mc = await startMissionControl();
     other = await connect(openclaw);
     const board = await addBoard(mc.owner, (await addGateway(mc.owner, openclaw)).id);
-    const { id } = await addAgent(mc.owner, board.id, 'Wanda');
-    agent = await provisioned(mc.owner, id, 60_000);
-    // The run of its wake-up is over.
+    // No beat comes by itself while it is watched.
+    const input = { boardId: board.id, name: 'Wanda', heartbeat: { intervalSeconds: 86_400 } };
+    const { createAgent } = await mc.owner.run(CreateAgent, { input });
+    if (createAgent.__typename !== 'Agent') expect.fail(JSON.stringify(createAgent));
+    agent = await provisioned(mc.owner, createAgent.id, 60_000);
+    // The run of its wake-up is over, here and there.
+    await model.waitFor(() => true, 60_000);
+    await eventually(
+      () => other.call<{ sessions: Dict[] }>('sessions.list', {}),
+      ({ sessions }) => sessions.every(({ hasActiveRun }) => !hasActiveRun),
+      60_000,
+    );
     await eventually(read, (now) => now?.status === 'IDLE' && now.liveness === 'ONLINE', 60_000);
   }, 240_000);
   afterAll(async () => {
@@ -45,7 +54,7 @@ describe('what agents do at a real OpenClaw gateway, without telling anybody', (
   it(`shows a chat run that somebody else has started as ACTIVE within ${SHOWN_WITHIN_MS} ms, and as IDLE at its end`, async () => {
     const live = mc.owner.subscribe(AgentEvents, { filter: { agentId: agent.id, types: ['STATUS_CHANGED'] } });
     await live.connected;
-    let answeredAt = 0;
+    let answeredAt = Number.POSITIVE_INFINITY;
     model.reply(async (request) => {
       if (!lastUserText(request).includes('What is the time?')) return 'OK';
       await new Promise((resolve) => setTimeout(resolve, RUN_MS));
@@ -78,7 +87,10 @@ describe('what agents do at a real OpenClaw gateway, without telling anybody', (
     const live = mc.owner.subscribe(AgentEvents, { filter: { agentId: agent.id, types: ['LIVENESS_CHANGED'] } });
     await live.connected;
     const before = model.requests.length;
-    await mc.prisma.agent.update({ where: { id: agent.id }, data: { lastSeenAt: new Date(Date.now() - 86_400_000) } });
+    await mc.prisma.agent.update({
+      where: { id: agent.id },
+      data: { lastSeenAt: new Date(Date.now() - 7 * 86_400_000) },
+    });
     await live.first(({ agentEvents: { liveness } }) => liveness === 'OFFLINE');
     const { jobs } = await other.call<{ jobs: { id: string; declarationKey: string }[] }>('cron.list', {
       agentId: agent.openclawAgentId,

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { graphql } from '../../src/generated/client/gql.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { connect } from '../gateway-contract/client.ts';
 import { AgentEvents, DeleteAgent, Heartbeat, ReadAgent } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
@@ -31,14 +32,26 @@ describe('the main job', () => {
     await gateway.stop();
   });
 
-  it('leaves no workspace of an agent that is deleted in the middle of its turn', async () => {
+  it('has an agent back that somebody deletes in the middle of its turn, and leaves nothing of it when it is told to', async () => {
     const busy = await startSimulator({ delays: { model: 600_000 } });
     const board = await addBoard(mc.owner, (await addGateway(mc.owner, busy, 'Busy')).id, { name: 'Busy' });
     const worker = await provisioned(mc.owner, (await addAgent(mc.owner, board.id, 'Bea')).id);
+    const works = () =>
+      eventually(
+        () => busy.runs(),
+        (runs) => runs.some(({ agentId, status }) => agentId === worker.openclawAgentId && status === 'running'),
+      );
+    await works();
+    const other = await connect(busy);
+    const { openclawAgentId: agentId } = worker;
+    const [first] = busy.runs();
+    expect(await other.call('agents.delete', { agentId })).toMatchObject({ purgeFailed: true });
+    await other.stop();
     await eventually(
-      async () => (await mc.owner.run(ReadAgent, { id: worker.id })).agent?.status,
-      (status) => status === 'ACTIVE',
+      () => busy.runs(),
+      (runs) => runs.some(({ id, status }) => id !== first?.id && status === 'running'),
     );
+    expect((await provisioned(mc.owner, worker.id)).status).toBe('ACTIVE');
     await mc.owner.run(DeleteAgent, { id: worker.id });
     await eventually(
       async () => (await mc.owner.run(ReadAgent, { id: worker.id })).agent,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type AgentKind, openclawAgentIdOf, sessionKeyOf, workspacePathOf } from '../../src/provisioning/identity.ts';
+import { sessionKeyOf } from '../../src/gateway/sessions.ts';
+import { type AgentKind, openclawAgentIdOf, workspacePathOf } from '../../src/provisioning/identity.ts';
 
 const place = (kind: AgentKind) => ({
   kind,

@@ -126,6 +126,8 @@ export const ANSWER_FAILURES: readonly Rule[] = [
     hint: "Give this server's device the scope operator.admin: openclaw devices list on the gateway's machine shows what it has.",
   },
   { reason: 'already-exists', matches: says(/^agent ".*" already exists/), ...lasting, hint: null },
+  // agents.create after a delete in the middle of a run; the gateway calls it not retryable.
+  { reason: 'half-deleted', matches: says(/deletion cleanup is still pending/i), ...passingRefusal, hint: WAIT_FOR_IT },
   // Also the answer for up to 1.3 s after agents.create, until the hot reload. A missing agent is registered again.
   {
     reason: 'not-found',

@@ -68,6 +68,7 @@ export type FailureReason =
   | 'missing-scope'
   | 'not-found'
   | 'already-exists'
+  | 'half-deleted'
   | 'protected-agent'
   | 'label-in-use'
   | 'message-conflict'
