@@ -40,13 +40,14 @@ export async function abortRuns(gateway: GatewayRequests, agentId: string): Prom
   for (const sessionKey of await keysOfRuns(gateway, agentId)) await abortChat(gateway, { sessionKey });
 }
 
-async function keysOfRuns(gateway: GatewayRequests, agentId: string): Promise<string[]> {
+/** Its sessions with runs, and always the main one: those of an agent that was deleted cannot be listed at times, and can be stopped. */
+async function keysOfRuns(gateway: GatewayRequests, agentId: string): Promise<Set<string>> {
+  const keys = new Set([sessionKeyOf(agentId)]);
   try {
     const sessions = await listSessions(gateway, { agentId });
-    return sessions.flatMap(({ key, hasActiveRun }) => (hasActiveRun ? [key] : []));
+    for (const { key, hasActiveRun } of sessions) if (hasActiveRun) keys.add(key);
   } catch (error) {
-    // Those of an agent that is being deleted cannot be listed, and can be stopped (measured on OpenClaw 2026.9.6).
-    if (hasReason(error, 'busy')) return [sessionKeyOf(agentId)];
-    throw error;
+    if (!hasReason(error, 'busy')) throw error;
   }
+  return keys;
 }

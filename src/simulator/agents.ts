@@ -55,11 +55,6 @@ export class Agents {
     return this.#deleted.has(id);
   }
 
-  /** Whether what a deleted agent had is still there: then its sessions, and those of all, cannot be listed. */
-  isUnpurged(id: string | undefined): boolean {
-    return id === undefined ? this.#unpurged.size > 0 : this.#unpurged.has(id);
-  }
-
   workspace(id: string): string {
     const configured = this.entry(id).workspace;
     if (typeof configured !== 'string' || configured === '') {
@@ -174,14 +169,15 @@ export class Agents {
       await pause(settings.delays.deleteAgent);
       await config.change((source) => withoutEntry(source, agentId));
       config.apply();
-      sessions.forgetAgent(agentId);
       this.#createdAt.delete(agentId);
       this.#deleted.add(agentId);
       if (works) {
+        sessions.revokeAgent(agentId);
         this.#unpurged.set(agentId, workspace);
         return { ok: true, agentId, removedBindings: 0, removed: [], failed: [], purgeFailed: true };
       }
       this.#unpurged.delete(agentId);
+      sessions.forgetAgent(agentId);
       const removed = params.deleteFiles === false ? [] : await this.#trash(workspace);
       return { ok: true, agentId, removedBindings: 0, removed, failed: [] };
     });

@@ -1,7 +1,6 @@
 import type { Gateway } from './gateway.ts';
 import { checkParams, optionalNumber, optionalText, text } from './params.ts';
 import type { Run } from './runs.ts';
-import { fullKey } from './sessions.ts';
 import { type Dict, invalid, unavailable } from './wire.ts';
 
 /** A message to a session. The idempotency key is the run's id: sent again, it starts nothing. */
@@ -40,9 +39,8 @@ function repeated(run: Run, message: string, key: string): Dict {
 
 export function abortChat(gateway: Gateway, params: Dict): Dict {
   checkParams('chat.abort', params, { required: ['sessionKey'], optional: ['runId', 'agentId'] });
-  // Also for a session that is gone, while a turn of it goes on.
-  const key = fullKey(text('chat.abort', params, 'sessionKey'));
-  const runIds = gateway.runs.abortSession(key, 'rpc', optionalText(params, 'runId'));
+  const session = gateway.sessions.find(text('chat.abort', params, 'sessionKey'));
+  const runIds = session ? gateway.runs.abortSession(session.key, 'rpc', optionalText(params, 'runId')) : [];
   return { ok: true, aborted: runIds.length > 0, runIds };
 }
 

@@ -67,8 +67,12 @@ export class Sessions {
   }
 
   /** After this, the first sessions.list of that agent fails, as on a real gateway. */
-  forgetAgent(agentId: string): void {
+  revokeAgent(agentId: string): void {
     this.#revoked.add(agentId);
+  }
+
+  forgetAgent(agentId: string): void {
+    this.revokeAgent(agentId);
     for (const [key, session] of this.#sessions) if (session.agentId === agentId) this.#sessions.delete(key);
   }
 
@@ -135,8 +139,7 @@ export class Sessions {
     });
     const agentId = optionalText(params, 'agentId');
     const label = optionalText(params, 'label');
-    const isRevoked = agentId !== undefined && this.#revoked.delete(agentId);
-    if (isRevoked || this.#gateway.agents.isUnpurged(agentId)) {
+    if (agentId !== undefined && this.#revoked.delete(agentId)) {
       throw unavailable('WorkerTaskError: Session history database read was revoked: code=unavailable');
     }
     const all = [...this.#sessions.values()]
@@ -240,8 +243,7 @@ function words(list: string): string[] {
   return list.split(' ');
 }
 
-/** What a key is short for: one without an agent belongs to the main agent. */
-export function fullKey(key: string): string {
+function fullKey(key: string): string {
   return /^agent:[^:]+:.+$/.test(key) ? key : `agent:main:${key}`;
 }
 

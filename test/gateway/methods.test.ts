@@ -54,8 +54,9 @@ test('agents are deleted one at a time, with two minutes for each, until nothing
   const { requests } = gateway({
     'sessions.list': ({ agentId }) => ({
       sessions: [
+        { key: `agent:${agentId}:main`, hasActiveRun: false },
         // The one of a begins after it was looked at first.
-        { key: `agent:${agentId}:main`, hasActiveRun: agentId === 'a' ? asked.includes('a') : agentId === 'b' },
+        { key: `agent:${agentId}:side`, hasActiveRun: agentId === 'a' ? asked.includes('a') : agentId === 'b' },
         { key: `agent:${agentId}:other`, hasActiveRun: false },
       ],
     }),
@@ -72,7 +73,7 @@ test('agents are deleted one at a time, with two minutes for each, until nothing
       running -= 1;
       if (agentId === 'gone') throw invalid('agent "gone" not found');
       if (agentId === 'main') throw invalid('Agent "main" owns the legacy shared auth store and cannot be deleted');
-      return { ok: true, agentId, purgeFailed: agentId === 'kept' || !stopped.includes('agent:a:main') };
+      return { ok: true, agentId, purgeFailed: agentId === 'kept' || !stopped.includes('agent:a:side') };
     },
   });
   const ids = ['a', 'main', 'gone', 'b', 'kept'];
@@ -84,7 +85,8 @@ test('agents are deleted one at a time, with two minutes for each, until nothing
     true,
     'session-busy',
   ]);
-  expect(stopped).toEqual(['agent:a:main', 'agent:b:main']);
+  const main = ids.map((agentId) => `agent:${agentId}:main`);
+  expect(new Set(stopped)).toEqual(new Set([...main, 'agent:a:side', 'agent:b:side']));
   expect(asked).toEqual(['a', 'a', 'main', 'gone', 'b', ...Array(5).fill('kept')]);
   expect(most).toBe(1);
   expect(new Set(timeouts)).toEqual(new Set([120_000]));
