@@ -3,6 +3,8 @@
  * always gets the same place: provisioning it again finds what the first run made.
  */
 
+export { sessionKeyOf } from '../gateway/sessions.ts';
+
 export type AgentKind = 'BOARD_LEAD' | 'BOARD_WORKER' | 'GATEWAY_MAIN';
 
 /** What an agent's names on the gateway are made of: a worker's own id, a lead's board, a main agent's gateway. */
