@@ -5,7 +5,7 @@ import type { Viewer } from '../access/viewer.ts';
 import { appendEvent } from '../events/log.ts';
 import { sendChat } from '../gateway/chat.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
-import { sessionKeyOf } from '../gateway/sessions.ts';
+import { sessionKeyOf } from '../gateway/session-key.ts';
 import type { Agent } from '../generated/prisma/client.ts';
 import { recordWake } from '../provisioning/wake.ts';
 import { findAgent } from './agents.ts';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { hasReason } from './errors.ts';
 import { ask, type GatewayRequests } from './requests.ts';
-import { listSessions, sessionKeyOf } from './sessions.ts';
+import { sessionKeyOf } from './session-key.ts';
+import { listSessions } from './sessions.ts';
 
 export interface SendChatInput {
   sessionKey: string;

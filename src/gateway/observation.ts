@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { heartbeatAgentId } from './cron.ts';
-import { agentIdOf } from './sessions.ts';
+import { agentIdOf } from './session-key.ts';
 
 /** Something that a gateway's event says has happened. `agentId` is the agent's id on the gateway. */
 export type Fact =

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { hasReason, isLabelInUse } from './errors.ts';
 import { ask, type GatewayRequests, type RequestOptions } from './requests.ts';
+import { agentIdOf } from './session-key.ts';
 
 export interface SessionSummary {
   /** For example `agent:mc-1:main`. */
@@ -81,16 +82,6 @@ function summaryOf(row: z.output<typeof page>['sessions'][number]): SessionSumma
     endedAt: typeof row.endedAt === 'number' ? new Date(row.endedAt) : null,
     lastRunError: typeof row.lastRunError === 'string' ? row.lastRunError : null,
   };
-}
-
-/** The key of an agent's main session, the one that heartbeats and wake-ups run in. `agentId` is its id on the gateway. */
-export function sessionKeyOf(agentId: string): string {
-  return `agent:${agentId}:main`;
-}
-
-/** The agent's id in a session key, `agent:<id>:…`; null when the key has none. */
-export function agentIdOf(sessionKey: string): string | null {
-  return /^agent:([^:]+):/.exec(sessionKey)?.[1] ?? null;
 }
 
 const MAX_LABEL_LENGTH = 512;

@@ -3,7 +3,7 @@
  * always gets the same place: provisioning it again finds what the first run made.
  */
 
-export { sessionKeyOf } from '../gateway/sessions.ts';
+export { sessionKeyOf } from '../gateway/session-key.ts';
 
 export type AgentKind = 'BOARD_LEAD' | 'BOARD_WORKER' | 'GATEWAY_MAIN';
 

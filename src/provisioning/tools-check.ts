@@ -1,6 +1,6 @@
 import type { AgentEntry } from '../gateway/config.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
-import { sessionKeyOf } from '../gateway/sessions.ts';
+import { sessionKeyOf } from '../gateway/session-key.ts';
 import { type EffectiveTools, effectiveTools } from '../gateway/tools.ts';
 
 /** The tool with which an OpenClaw agent runs commands. */

@@ -4,7 +4,7 @@ import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJob, getScratch, type HeartbeatJob } from '../gateway/cron.ts';
 import { GatewayError, isUnsupportedFile } from '../gateway/errors.ts';
 import { type FileSummary, getFile, listFiles } from '../gateway/files.ts';
-import { sessionKeyOf } from '../gateway/sessions.ts';
+import { sessionKeyOf } from '../gateway/session-key.ts';
 import type { Agent, Board, Gateway } from '../generated/prisma/client.ts';
 import { sectionsIn } from './agents-file.ts';
 import { BudgetError } from './budgets.ts';

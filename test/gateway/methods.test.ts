@@ -6,7 +6,8 @@ import { findHeartbeatJob, findHeartbeatJobs, getScratch, setScratch } from '../
 import { isFileConflict, isUnsupportedFile, toGatewayError } from '../../src/gateway/errors.ts';
 import { getFile, listFiles, readWorkspaceFile, setFile } from '../../src/gateway/files.ts';
 import type { GatewayRequests, RequestOptions } from '../../src/gateway/requests.ts';
-import { agentIdOf, listSessions, patchSessionLabel } from '../../src/gateway/sessions.ts';
+import { agentIdOf } from '../../src/gateway/session-key.ts';
+import { listSessions, patchSessionLabel } from '../../src/gateway/sessions.ts';
 import { health, heartbeatStates } from '../../src/gateway/status.ts';
 import { effectiveTools } from '../../src/gateway/tools.ts';
 import { invalid, Refusal } from './scripted-gateway.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { sessionKeyOf } from '../../src/gateway/sessions.ts';
+import { sessionKeyOf } from '../../src/gateway/session-key.ts';
 import { type AgentKind, openclawAgentIdOf, workspacePathOf } from '../../src/provisioning/identity.ts';
 
 const place = (kind: AgentKind) => ({
