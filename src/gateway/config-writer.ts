@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { createAgent } from './agents.ts';
 import { type ConfigSnapshot, readConfig } from './config.ts';
 import { GatewayError, hasReason, isStaleConfig, toGatewayError } from './errors.ts';
@@ -11,8 +11,6 @@ import type { GatewayRequests } from './requests.ts';
 export type AgentsPatch = Readonly<Record<string, JsonObject>>;
 
 export interface WriterOptions {
-  /** How long calls are gathered, in milliseconds. @default 30 */
-  gatherMs?: number;
   /** How long to look for a superseded write to become live, in milliseconds. @default 60000 */
   settleMs?: number;
   /** How often a write is tried again after someone else's. @default 8 */
@@ -84,7 +82,8 @@ export class ConfigWriter {
   async #run(): Promise<void> {
     this.#running = true;
     while (this.#gathered.length > 0) {
-      await sleep(this.#options.gatherMs ?? 30);
+      // Calls that are made in a row are written as one.
+      await setImmediate();
       await this.#write(this.#gathered.splice(0));
     }
     this.#running = false;

@@ -23,8 +23,6 @@ interface Provisioning extends StepRecords {
   connection: GatewayConnection;
   /** The gateway's heartbeat job of this agent; null when it has none. */
   heartbeatJob: HeartbeatJob | null;
-  /** What an operator should know of the commands that this agent may run; asked when its session is there. */
-  askCommandHint: () => Promise<string | null>;
   agent: AgentWithBoard;
   /** Whether the gateway did not have it any more, and has made it anew. */
   wasRevived: boolean;
@@ -35,27 +33,23 @@ interface Provisioning extends StepRecords {
 /** How often AGENTS.md is composed anew because the agent wrote into it at the same moment. */
 const CONFLICT_TRIES = 3;
 
-export interface Provisioned {
-  /** What an operator should know although it went well, or null. */
-  hint: string | null;
+export interface ProvisionedDocuments {
   /** What to wake the agent with; null for one that is left asleep. */
   wakeMessage: string | null;
-  /** Whether anything of its documents was written. */
+  /** Whether anything of them was written. */
   wroteDocuments: boolean;
 }
 
+// Bringing a registered agent in line has three parts: its documents, its session, and to wake it. Each step looks at what is
+// there, so it may be stopped anywhere and run again.
+
 /**
- * Brings one registered agent's token, documents and session in line. Each step looks at what is there, so it may be
- * stopped anywhere and run again.
+ * Brings the agent's token and documents in line.
  * @throws GatewayError, TemplateError, BudgetError
  */
-export async function provisionAgent(provisioning: Provisioning): Promise<Provisioned> {
+export async function provisionDocuments(provisioning: Provisioning): Promise<ProvisionedDocuments> {
   const { agent, signal } = provisioning;
-  if (!agent.isManaged) {
-    await prepareSession(provisioning);
-    await resetSessionIfAsked(provisioning);
-    return { hint: null, wakeMessage: null, wroteDocuments: false };
-  }
+  if (!agent.isManaged) return { wakeMessage: null, wroteDocuments: false };
   const observed = await observe(provisioning);
   signal.throwIfAborted();
   const token = await issueToken(provisioning, observed.token);
@@ -63,15 +57,17 @@ export async function provisionAgent(provisioning: Provisioning): Promise<Provis
   const wanted = await render(provisioning, token, observed);
   signal.throwIfAborted();
   await writeDocuments(provisioning, wanted, token, observed);
-  signal.throwIfAborted();
+  return { wakeMessage: wanted.delivery.wakeMessage, wroteDocuments: namesToWrite(wanted).length > 0 };
+}
+
+/**
+ * Brings the agent's session in line.
+ * @throws GatewayError
+ */
+export async function provisionSession(provisioning: Provisioning): Promise<void> {
   await prepareSession(provisioning);
-  signal.throwIfAborted();
+  provisioning.signal.throwIfAborted();
   await resetSessionIfAsked(provisioning);
-  return {
-    hint: await provisioning.askCommandHint(),
-    wakeMessage: wanted.delivery.wakeMessage,
-    wroteDocuments: namesToWrite(wanted).length > 0,
-  };
 }
 
 async function observe({ agent, connection, workspaces, wasRevived }: Provisioning): Promise<SeenWorkspace> {

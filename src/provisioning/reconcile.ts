@@ -15,7 +15,8 @@ import type { GatewayLinks } from './links.ts';
 import type { ProvisioningMetrics } from './metrics.ts';
 import { fail, secondsOf, succeed } from './outcome.ts';
 import { beats, divideWork, wantedEntry } from './plan.ts';
-import { provisionAgent, wakeAgent } from './provision-agent.ts';
+import { provisionDocuments, provisionSession, wakeAgent } from './provision-agent.ts';
+import { Stage } from './stage.ts';
 import { recordStep, runStep } from './steps.ts';
 import { type CommandFacts, commandHints } from './tools-check.ts';
 import type { AgentWithBoard, Workspaces } from './workspaces.ts';
@@ -36,8 +37,6 @@ export interface Reconciler {
 const QUIET_MS = 100;
 /** … but no longer than this: writes of the gateway's configuration take from half a second to many. */
 const GATHER_MS = 3_000;
-/** How long agents that could be woken wait for the others to get their documents. */
-const WAKE_PATIENCE_MS = 15_000;
 /** How long a gateway takes at most to make the heartbeat job of an agent that it has just got. */
 const HEARTBEAT_JOB_TRIES = 8;
 const HEARTBEAT_JOB_POLL_MS = 100;
@@ -231,26 +230,25 @@ async function provisionAll(
       }
     });
   const hintOf = commandHints(connection, observed);
-  const all = registered.map((agent) => {
-    const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
-    const askCommandHint = () => hintOf(agent.openclawAgentId);
-    const wasRevived = revived.has(agent.openclawAgentId);
-    const observedOfAgent = { heartbeatJob, askCommandHint, wasRevived };
-    const task = { database, metrics, workspaces, connection, agent, signal, ...observedOfAgent };
-    return { task, provisioned: attempt(agent, () => provisionAgent(task)) };
-  });
-  // A turn occupies the gateway's one thread: 50 agents took 45 s when each was woken at once, and 19 s when the first
-  // was woken after the last had its documents. But one that stalls keeps the others waiting for so long only.
-  const documents = Promise.all(all.map(({ provisioned }) => provisioned));
-  const ready = Promise.race([documents, sleep(WAKE_PATIENCE_MS, null, { ref: false })]);
+  // A turn occupies the gateway's one thread, and so does the first change of a session, most of all between other requests: 50
+  // agents took 24 to 39 s when each had its session right after its documents, and 15 to 19 s like this.
+  const documents = new Stage(registered.length);
+  const sessions = new Stage(registered.length);
   await Promise.all(
-    all.map(async ({ task, provisioned }) => {
-      const result = await provisioned;
-      if (result === null) return;
-      await ready;
-      await attempt(task.agent, async () => {
+    registered.map(async (agent) => {
+      const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
+      const wasRevived = revived.has(agent.openclawAgentId);
+      const task = { database, metrics, workspaces, connection, agent, signal, heartbeatJob, wasRevived };
+      const result = await documents.pass(attempt(agent, () => provisionDocuments(task)));
+      const prepare = async () => {
+        await provisionSession(task);
+        return { hint: agent.isManaged ? await hintOf(agent.openclawAgentId) : null };
+      };
+      const session = await sessions.pass(result && attempt(agent, prepare));
+      if (!result || !session) return;
+      await attempt(agent, async () => {
         if (result.wakeMessage !== null) await wakeAgent(task, result.wakeMessage);
-        await succeed(reconciler, task.agent, result);
+        await succeed(reconciler, agent, { ...result, ...session });
       });
     }),
   );

@@ -56,7 +56,7 @@ class FakeConfig implements GatewayRequests {
 }
 
 const writerFor = (config: FakeConfig, options: WriterOptions = {}) =>
-  new ConfigWriter(config, { gatherMs: 5, random: () => 0, ...options });
+  new ConfigWriter(config, { random: () => 0, ...options });
 const agent = (name: string) => ({ name, heartbeat: { every: '10m', target: 'none' } });
 const superseded = new Refusal({
   code: 'UNAVAILABLE',
