@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Db } from '../db/database.ts';
-import { deleteAgent, listAgents } from '../gateway/agents.ts';
+import { deleteAgent } from '../gateway/agents.ts';
 import { type KnownAgents, type PatchResult, writerOf } from '../gateway/config-writer.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
@@ -15,10 +15,10 @@ import type { GatewayLinks } from './links.ts';
 import type { ProvisioningMetrics } from './metrics.ts';
 import { fail, secondsOf, succeed } from './outcome.ts';
 import { beats, divideWork, wantedEntry } from './plan.ts';
-import { provisionDocuments, provisionSession, wakeAgent } from './provision-agent.ts';
+import { type ProvisionedDocuments, provisionDocuments, provisionSession, wakeAgent } from './provision-agent.ts';
 import { Stage } from './stage.ts';
 import { recordStep, runStep } from './steps.ts';
-import { type CommandFacts, commandHints } from './tools-check.ts';
+import { commandHints } from './tools-check.ts';
 import type { AgentWithBoard, Workspaces } from './workspaces.ts';
 
 export interface Reconciler {
@@ -34,7 +34,7 @@ export interface Reconciler {
 }
 
 /** Agents are often asked for in a row. Waiting until none has come for this long lets them share a write, … */
-const QUIET_MS = 100;
+const QUIET_MS = 50;
 /** … but no longer than this: writes of the gateway's configuration take from half a second to many. */
 const GATHER_MS = 3_000;
 /** How long a gateway takes at most to make the heartbeat job of an agent that it has just got. */
@@ -210,9 +210,9 @@ async function provisionAll(
   const { database, workspaces, metrics } = reconciler;
   const { registered, entries, revived } = await registerAll(reconciler, connection, agents);
   if (registered.length === 0) return;
-  let observed: Observed;
+  let jobs: ReadonlyMap<string, HeartbeatJob>;
   try {
-    observed = { ...(await observeAll(connection, registered)), entries };
+    jobs = await heartbeatJobs(connection, registered);
   } catch (error) {
     for (const agent of registered) await fail(reconciler, agent, error);
     return;
@@ -229,42 +229,32 @@ async function provisionAll(
         return null;
       }
     });
-  const hintOf = commandHints(connection, observed);
+  const hintOf = commandHints(connection, entries);
   // A turn occupies the gateway's one thread, and so does the first change of a session, most of all between other requests: 50
   // agents took 24 to 39 s when each had its session right after its documents, and 15 to 19 s like this.
   const documents = new Stage(registered.length);
   const sessions = new Stage(registered.length);
   await Promise.all(
     registered.map(async (agent) => {
-      const heartbeatJob = observed.heartbeatJobs.get(agent.openclawAgentId) ?? null;
+      const heartbeatJob = jobs.get(agent.openclawAgentId) ?? null;
       const wasRevived = revived.has(agent.openclawAgentId);
       const task = { database, metrics, workspaces, connection, agent, signal, heartbeatJob, wasRevived };
-      const result = await documents.pass(attempt(agent, () => provisionDocuments(task)));
-      const prepare = async () => {
+      const written = await documents.pass(attempt(agent, () => provisionDocuments(task)));
+      const prepare = async (result: ProvisionedDocuments) => {
         await provisionSession(task);
-        return { hint: agent.isManaged ? await hintOf(agent.openclawAgentId) : null };
+        return result;
       };
-      const session = await sessions.pass(result && attempt(agent, prepare));
-      if (!result || !session) return;
+      const prepared = await sessions.pass(written && attempt(agent, () => prepare(written)));
+      if (!prepared) return;
       await attempt(agent, async () => {
-        if (result.wakeMessage !== null) await wakeAgent(task, result.wakeMessage);
-        await succeed(reconciler, agent, { ...result, ...session });
+        const [hint] = await Promise.all([
+          agent.isManaged ? hintOf(agent.openclawAgentId) : null,
+          prepared.wakeMessage !== null && wakeAgent(task, prepared.wakeMessage),
+        ]);
+        await succeed(reconciler, agent, { ...prepared, hint });
       });
     }),
   );
-}
-
-/** What is asked of the gateway once for all agents of a run, by their ids there. */
-interface Observed extends CommandFacts {
-  heartbeatJobs: ReadonlyMap<string, HeartbeatJob>;
-}
-
-async function observeAll(connection: GatewayConnection, agents: Agent[]): Promise<Omit<Observed, 'entries'>> {
-  const [jobs, listed] = await Promise.all([heartbeatJobs(connection, agents), listAgents(connection)]);
-  return {
-    heartbeatJobs: jobs,
-    permissionModes: new Map(listed.map(({ id, permissionMode }) => [id, permissionMode])),
-  };
 }
 
 interface Registered<T> {

@@ -1,3 +1,4 @@
+import { type AgentSummary, listAgents } from '../gateway/agents.ts';
 import type { AgentEntry } from '../gateway/config.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { sessionKeyOf } from '../gateway/session-key.ts';
@@ -37,25 +38,27 @@ function commandHint(
   return `${how}, ${CONSEQUENCE} In the gateway's configuration set ${entry}.exec.mode to "full".`;
 }
 
-/** What is known of the agents of a run, by their ids on the gateway. */
-export interface CommandFacts {
-  /** See AgentSummary. */
-  permissionModes: ReadonlyMap<string, string | null>;
-  entries: Readonly<Record<string, AgentEntry>>;
-}
-
 /**
  * Tells for each agent of a run what an operator should know of its commands. Which tools an agent has follows from the
  * gateway's configuration, so agents whose entries say the same of that are asked for once: the answer has 34 KB.
+ *
+ * @param entries those of the gateway's configuration, by the agents' ids there
  */
-export function commandHints(connection: GatewayConnection, { permissionModes, entries }: CommandFacts) {
+export function commandHints(connection: GatewayConnection, entries: Readonly<Record<string, AgentEntry>>) {
   const asked = new Map<string, Promise<EffectiveTools>>();
-  /** @throws GatewayError */
+  let listed: Promise<AgentSummary[]> | null = null;
+  /** When its session is there. @throws GatewayError */
   return async (openclawAgentId: string): Promise<string | null> => {
+    listed ??= listAgents(connection);
     const { name, workspace, agentDir, identity, heartbeat, ...rest } = entries[openclawAgentId] ?? {};
     const key = JSON.stringify(rest);
     const tools = asked.get(key) ?? effectiveTools(connection, sessionKeyOf(openclawAgentId));
     asked.set(key, tools);
-    return commandHint(openclawAgentId, await tools, permissionModes.get(openclawAgentId) ?? null);
+    const [all, effective] = await Promise.all([listed, tools]);
+    return commandHint(
+      openclawAgentId,
+      effective,
+      all.find(({ id }) => id === openclawAgentId)?.permissionMode ?? null,
+    );
   };
 }
