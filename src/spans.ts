@@ -55,6 +55,12 @@ export function inSpanOf<T>(causes: string[], name: string, options: SpanOptions
   return beginSpan(name, options, parent, work, others);
 }
 
+/** Does what somebody else asks for, in their trace. @param traceparent of the W3C; what is none, changes nothing */
+export function inTraceOf<T>(traceparent: unknown, work: () => T): T {
+  if (typeof traceparent !== 'string') return work();
+  return context.with(propagation.extract(context.active(), { traceparent }), work);
+}
+
 /** What is done now, in the form of the W3C's header; null when it is part of no trace. */
 export function traceparent(): string | null {
   if (!isTraced()) return null;

@@ -4,6 +4,7 @@ import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError } from 'gr
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { LiveCredentials } from '../access/live-credentials.ts';
+import { inTraceOf } from '../spans.ts';
 import { accessEnded, closeForEnd } from './access-end.ts';
 import type { ConnectionSlots } from './connection-slots.ts';
 import { type Presentation, presentError, tooManyConnections, tooManyOperations } from './errors.ts';
@@ -129,10 +130,10 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
         };
         const problems = validate(args.schema, args.document);
         if (problems.length > 0) return problems;
-        return Object.assign(args, { rootValue: { execute, subscribe } });
+        return Object.assign(args, { rootValue: { execute, subscribe, traceparent: params.extensions?.traceparent } });
       },
-      execute: (args) => enveloped(args).execute(args),
-      subscribe: (args) => enveloped(args).subscribe(args),
+      execute: (args) => inTraceOf(enveloped(args).traceparent, () => enveloped(args).execute(args)),
+      subscribe: (args) => inTraceOf(enveloped(args).traceparent, () => enveloped(args).subscribe(args)),
       onNext: ({ extra }, _id, _payload, _args, { data, errors, extensions }) => {
         return errors && { data: data ?? null, errors: present(extra, errors), ...(extensions && { extensions }) };
       },
@@ -208,6 +209,8 @@ function sinkOf(socket: WebSocket, id: string): Sink {
 interface Enveloped {
   execute: (args: unknown) => ReturnType<typeof import('graphql').execute>;
   subscribe: (args: unknown) => ReturnType<typeof import('graphql').subscribe>;
+  /** What the client gave as the extension of that name: a message has no headers. */
+  traceparent: unknown;
 }
 
 /** yoga's functions for this operation, with its plugins; onSubscribe has put them there. */

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { createClient } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { AgentEvents, CreateAgent, ReadAgent } from '../support/documents.ts';
 import { addBoard, addGateway, provisioned } from '../support/fleet.ts';
@@ -10,6 +12,8 @@ import { preparedFolder, startProcess } from '../support/server-process.ts';
 import { type Span, TraceCollector, textOf } from '../support/trace-collector.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
+/** Of an operation over WebSocket. */
+const SOCKET_TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER = 'b7ad6b7169203331';
 
 describe('traces', () => {
@@ -53,6 +57,15 @@ describe('traces', () => {
     const { data } = (await response.json()) as { data: { createAgent: { id: string; workspacePath: string } } };
     await provisioned(owner, data.createAgent.id);
     await live.stop();
+    const socket = createClient({
+      url: `${url.replace('http', 'ws')}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    const extensions = { traceparent: `00-${SOCKET_TRACE}-${CALLER}-01` };
+    for await (const { errors } of socket.iterate({ query: '{ viewer { __typename } }', extensions }))
+      expect(errors).toBeUndefined();
+    await socket.dispose();
     // What waits to be sent is sent before it ends.
     expect(await server.stop()).toEqual({ code: 0, signal: null });
     expect(server.stderr).toBe('');
@@ -82,6 +95,9 @@ describe('traces', () => {
       expect(pathTo(trace, call)).toEqual([...pathTo(trace, run), step, method]);
     }
     expect(trace.filter(({ status }) => status.code === 2)).toEqual([]);
+
+    const [overSocket] = collector.spans.filter(({ traceId }) => traceId === SOCKET_TRACE);
+    expect(overSocket).toMatchObject({ name: 'query viewer', parentSpanId: CALLER });
 
     // Nothing goes on in the trace of a subscription that has begun long ago.
     const begun = only(collector.spans, 'subscription agentEvents');
