@@ -247,11 +247,12 @@ async function provisionAll(
       const prepared = await sessions.pass(written && attempt(agent, () => prepare(written)));
       if (!prepared) return;
       await attempt(agent, async () => {
-        const [hint] = await Promise.all([
-          agent.isManaged ? hintOf(agent.openclawAgentId) : null,
-          prepared.wakeMessage !== null && wakeAgent(task, prepared.wakeMessage),
-        ]);
-        await succeed(reconciler, agent, { ...prepared, hint });
+        const asked = agent.isManaged ? hintOf(agent.openclawAgentId) : null;
+        const wake = prepared.wakeMessage !== null && wakeAgent(task, prepared.wakeMessage);
+        // Only when both have ended, also when one fails: the next try must not meet this one.
+        await Promise.allSettled([asked, wake]);
+        await wake;
+        await succeed(reconciler, agent, { ...prepared, hint: await asked });
       });
     }),
   );

@@ -1,10 +1,11 @@
 import { expect } from 'vitest';
-import { deleteAgent } from '../../src/gateway/agents.ts';
+import { deleteAgent, listAgents } from '../../src/gateway/agents.ts';
 import { sendChat } from '../../src/gateway/chat.ts';
 import type { GatewayConnection } from '../../src/gateway/connection.ts';
 import { graphql } from '../../src/generated/client/gql.ts';
 import { SUPERSEDED } from '../../src/simulator/simulator.ts';
 import { SendAgentMessage } from '../api/documents.ts';
+import { eventually } from '../support/eventually.ts';
 import { answering } from './answering.ts';
 import { connecting, expectAllWell } from './connecting.ts';
 import { refusing, refusingUntilRepaired } from './faulty.ts';
@@ -301,6 +302,10 @@ export const ANSWERS: readonly Row[] = [
     show: async (stage) => {
       const connection = await ready(stage, await stage.simulator({ delays: { model: 600_000 } }));
       await connection.request('agents.create', { name: 'fox' });
+      await eventually(
+        () => listAgents(connection),
+        (agents) => agents.some(({ id }) => id === 'fox'),
+      );
       await connection.request('chat.send', { sessionKey: 'agent:fox:main', message: 'Run.', idempotencyKey: 'run' });
       await connection.request('agents.delete', { agentId: 'fox' });
       await expect(connection.request('agents.create', { name: 'fox' })).rejects.toMatchObject({
