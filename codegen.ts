@@ -67,6 +67,7 @@ async function generateWhenChanged(): Promise<void> {
     writeFileSync(STAMP, wanted);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.stderr.write('If the schema has changed: npm run schema, then again.\n');
     process.exitCode = 1;
   }
 }

@@ -74,7 +74,10 @@ export class ConfigError extends Error {
 
 const KEY_BYTES = 32;
 
-const examples: Record<string, string> = {
+/** An environment variable that is a setting. */
+type SettingName = keyof typeof environment.shape;
+
+const examples: Record<SettingName, string> = {
   HOST: 'HOST=127.0.0.1',
   PORT: 'PORT=8000',
   BASE_URL: 'BASE_URL=https://mission-control.example.com',
@@ -115,12 +118,12 @@ const examples: Record<string, string> = {
 };
 
 /** The error for a setting. */
-export function wrongSetting(name: string, problem: string): ConfigError {
+export function wrongSetting(name: SettingName, problem: string): ConfigError {
   return new ConfigError(`${name} ${problem}. For example: ${examples[name]}`);
 }
 
 /** Puts a setting to use: what the system or the database refuses (an error with a code) is told as that setting's problem. */
-export async function usingSetting<T>(name: string, use: () => T | Promise<T>): Promise<T> {
+export async function usingSetting<T>(name: SettingName, use: () => T | Promise<T>): Promise<T> {
   try {
     return await use();
   } catch (error) {
@@ -292,7 +295,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const result = environment.safeParse(given);
   if (!result.success) {
     const [issue] = result.error.issues;
-    throw wrongSetting(String(issue?.path[0]), issue?.message ?? 'is wrong');
+    throw wrongSetting(issue?.path[0] as SettingName, issue?.message ?? 'is wrong');
   }
   const settings = result.data;
   return {

@@ -5,6 +5,19 @@ import { ConfigError, readConfig, SETTING_NAMES } from '../../src/config.ts';
 
 const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 
+/** What stands in backquotes. */
+const CODE = /(?<=`)[^`, |]+(?=`)/g;
+
+/** The first two cells of each row in README's tables of settings. */
+function settingRows(): string[][] {
+  const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
+  const section = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## Souls'));
+  return section.split('\n').flatMap((line) => {
+    const cells = /^\| (.+?) \| (.+?) \|/.exec(line);
+    return cells ? [cells.slice(1)] : [];
+  });
+}
+
 describe('settings', () => {
   it('have the documented defaults', () => {
     expect(readConfig({})).toEqual({
@@ -89,11 +102,22 @@ describe('settings', () => {
   });
 
   it('are all in the README’s tables, and no others are', () => {
-    const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
-    const section = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## Souls'));
-    const rows = section.split('\n').flatMap((line) => /^\| (.+?) \|/.exec(line)?.[1] ?? []);
-    const named = rows.flatMap((cell) => cell.match(/(?<=`)[A-Z][A-Z_]+(?=`)/g) ?? []);
+    const named = settingRows().flatMap(([names = '']) => names.match(/(?<=`)[A-Z][A-Z_]+(?=`)/g) ?? []);
     expect(named.sort()).toEqual([...SETTING_NAMES].sort());
+  });
+
+  it('have the defaults of the README’s tables', () => {
+    // What the others say has no effect without it.
+    const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://localhost:4318' };
+    const rows = settingRows().map(([names = '', values = '']) => [names.match(CODE) ?? [], values.match(CODE) ?? []]);
+    const defaults = rows
+      .filter(([names = [], values = []]) => values.length === names.length)
+      .flatMap(([names = [], values = []]) => names.map((name, index) => [name, values[index] ?? '']))
+      // This one's is made of another setting, that one's is a place.
+      .filter(([name = '']) => !['BASE_URL', 'SECRET_KEY'].includes(name));
+    expect(defaults.length).toBeGreaterThan(25);
+    for (const [name = '', value] of defaults)
+      expect(readConfig({ ...traced, [name]: value }), name).toEqual(readConfig(traced));
   });
 
   it.each<[name: string, value: string, problem: string, blamed?: string]>([
