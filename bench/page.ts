@@ -21,11 +21,16 @@ a ratio is under 0.7 of its target.
 [scaling.md](scaling.md) tells what follows for large fleets.
 `;
 
-/** Makes docs/performance.md of the latest results. @param folder where each bench has its Markdown */
+/** Puts the latest results into docs/performance.md, in place of older ones. @param folder where each bench has its Markdown */
 export async function writePage(benches: readonly string[], folder: string): Promise<void> {
-  const pages = await Promise.all(
-    benches.map((name) => readFile(path.join(folder, `${name}.md`), 'utf8').catch(() => null)),
+  const page = await readFile(PAGE, 'utf8');
+  const sections = new Map(
+    page.split(/^(?=## )/m).map((section) => [/^## (.+)/.exec(section)?.[1], section.trimEnd()]),
   );
-  const sections = pages.filter((page) => page !== null).map((page) => page.replace(/^# /, '## '));
-  await writeFile(PAGE, [HEAD, ...sections].join('\n'));
+  for (const name of benches) {
+    const result = await readFile(path.join(folder, `${name}.md`), 'utf8').catch(() => null);
+    if (result !== null) sections.set(name, result.replace(/^# /, '## ').trimEnd());
+  }
+  const shown = benches.flatMap((name) => sections.get(name) ?? []);
+  await writeFile(PAGE, `${[HEAD.trimEnd(), ...shown].join('\n\n')}\n`);
 }
