@@ -33,7 +33,7 @@ interface Provisioning extends StepRecords {
 /** How often AGENTS.md is composed anew because the agent wrote into it at the same moment. */
 const CONFLICT_TRIES = 3;
 
-export interface ProvisionedDocuments {
+interface ProvisionedDocuments {
   /** What to wake the agent with; null for one that is left asleep. */
   wakeMessage: string | null;
   /** Whether anything of them was written. */

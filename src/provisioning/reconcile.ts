@@ -15,7 +15,7 @@ import type { GatewayLinks } from './links.ts';
 import type { ProvisioningMetrics } from './metrics.ts';
 import { fail, secondsOf, succeed } from './outcome.ts';
 import { beats, divideWork, wantedEntry } from './plan.ts';
-import { type ProvisionedDocuments, provisionDocuments, provisionSession, wakeAgent } from './provision-agent.ts';
+import { provisionDocuments, provisionSession, wakeAgent } from './provision-agent.ts';
 import { Stage } from './stage.ts';
 import { recordStep, runStep } from './steps.ts';
 import { commandHints } from './tools-check.ts';
@@ -240,11 +240,7 @@ async function provisionAll(
       const wasRevived = revived.has(agent.openclawAgentId);
       const task = { database, metrics, workspaces, connection, agent, signal, heartbeatJob, wasRevived };
       const written = await documents.pass(attempt(agent, () => provisionDocuments(task)));
-      const prepare = async (result: ProvisionedDocuments) => {
-        await provisionSession(task);
-        return result;
-      };
-      const prepared = await sessions.pass(written && attempt(agent, () => prepare(written)));
+      const prepared = await sessions.pass(written && attempt(agent, () => provisionSession(task).then(() => written)));
       if (!prepared) return;
       await attempt(agent, async () => {
         const asked = agent.isManaged ? hintOf(agent.openclawAgentId) : null;

@@ -36,22 +36,23 @@ describe('the main job', () => {
     const busy = await startSimulator({ delays: { model: 600_000 } });
     const board = await addBoard(mc.owner, (await addGateway(mc.owner, busy, 'Busy')).id, { name: 'Busy' });
     const worker = await provisioned(mc.owner, (await addAgent(mc.owner, board.id, 'Bea')).id);
-    const works = () =>
+    const isActive = () =>
       eventually(
-        () => busy.runs(),
-        (runs) => runs.some(({ agentId, status }) => agentId === worker.openclawAgentId && status === 'running'),
+        async () => (await mc.owner.run(ReadAgent, { id: worker.id })).agent?.status,
+        (status) => status === 'ACTIVE',
       );
-    await works();
+    await isActive();
     const other = await connect(busy);
     const { openclawAgentId: agentId } = worker;
-    const [first] = busy.runs();
+    const before = new Set(busy.runs().map(({ id }) => id));
     expect(await other.call('agents.delete', { agentId })).toMatchObject({ purgeFailed: true });
     await other.stop();
     await eventually(
       () => busy.runs(),
-      (runs) => runs.some(({ id, status }) => id !== first?.id && status === 'running'),
+      (runs) => runs.some((run) => run.agentId === agentId && !before.has(run.id) && run.status === 'running'),
     );
-    expect((await provisioned(mc.owner, worker.id)).status).toBe('ACTIVE');
+    await provisioned(mc.owner, worker.id);
+    await isActive();
     await mc.owner.run(DeleteAgent, { id: worker.id });
     await eventually(
       async () => (await mc.owner.run(ReadAgent, { id: worker.id })).agent,
