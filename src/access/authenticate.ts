@@ -37,12 +37,15 @@ export class Authenticator {
     this.#findAgent = gather((hashes) => findAgents(db, hashes));
   }
 
-  /** Who has this token; null when nobody does, or not any more. One look-up in an index, shared by those who come together. */
-  async signIn(token: string): Promise<SignedIn | null> {
+  /**
+   * Who has this token; null when nobody does, or not any more. One look-up in an index, shared by those who come together.
+   * @param hash of the token, for whoever has it already
+   */
+  async signIn(token: string, hash = hashToken(token)): Promise<SignedIn | null> {
     if (token.length > LONGEST_TOKEN) return null;
     const identity = await this.#provider?.identify(token);
     if (identity) return this.#memberOf(identity);
-    return token.startsWith(AGENT_TOKEN_PREFIX) ? this.#agentWith(token) : this.#operatorWith(token);
+    return token.startsWith(AGENT_TOKEN_PREFIX) ? this.#agentWith(token, hash) : this.#operatorWith(hash);
   }
 
   /**
@@ -76,16 +79,14 @@ export class Authenticator {
     );
   }
 
-  async #operatorWith(token: string): Promise<SignedIn | null> {
-    const hash = hashToken(token);
+  async #operatorWith(hash: string): Promise<SignedIn | null> {
     const operator = await this.#findOperator(hash);
     if (!operator || (operator.expiresAt && operator.expiresAt <= new Date())) return null;
     this.#uses.note(operator.id, operator.lastUsedAt);
     return withOperatorToken(operator);
   }
 
-  async #agentWith(token: string): Promise<SignedIn | null> {
-    const hash = hashToken(token);
+  async #agentWith(token: string, hash: string): Promise<SignedIn | null> {
     const agent = await this.#findAgent(hash);
     return agent ? withAgentToken(agent, hash, tokenPrefix(token)) : null;
   }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** The prefix tells whose token it is, and lets logs and documents be searched for one that leaked. */
 export const AGENT_TOKEN_PREFIX = 'mca_';
@@ -19,5 +19,5 @@ export function tokenPrefix(token: string): string {
  * check is one look-up in a unique index.
  */
 export function hashToken(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return hash('sha256', token, 'hex');
 }

@@ -53,7 +53,7 @@ export class SignIn {
     const isKnown = this.#known.has(key);
     if (isKnown) this.count(key);
     else this.#checkFailures(address);
-    const signedIn = await this.#authenticator.signIn(token);
+    const signedIn = await this.#authenticator.signIn(token, key);
     if (!signedIn) {
       this.#known.delete(key);
       this.#failures.take(address);

@@ -50,20 +50,30 @@ export function pageOf<Row, Key>(args: PageArguments, list: List<Row, Key>): Pag
   // What lies at and beyond the cursors that the page is bounded by.
   const atBefore = before === null ? null : { gte: before };
   const atAfter = after === null ? null : { lte: after };
-  return lazily<Page<Row>>({
-    edges: async () => (await read()).rows.map((node) => ({ cursor: list.toCursor(node), node })),
-    pageInfo: async () => {
-      const { rows, isMore } = await read();
-      const cursorOf = (row: Row | undefined) => (row === undefined ? null : list.toCursor(row));
-      return lazily<Page<Row>['pageInfo']>({
-        hasNextPage: async () => (!backwards && isMore) || (await has(atBefore)),
-        hasPreviousPage: async () => (backwards && isMore) || (await has(atAfter)),
-        startCursor: async () => cursorOf(rows[0]),
-        endCursor: async () => cursorOf(rows.at(-1)),
-      });
+  const infoOf = ({ rows, isMore }: { rows: Row[]; isMore: boolean }): Promised<Page<Row>['pageInfo']> => ({
+    get hasNextPage() {
+      return !backwards && isMore ? Promise.resolve(true) : has(atBefore);
     },
-    totalCount: async () => (await list.count?.()) ?? Number.NaN,
+    get hasPreviousPage() {
+      return backwards && isMore ? Promise.resolve(true) : has(atAfter);
+    },
+    startCursor: cursorOf(rows[0]),
+    endCursor: cursorOf(rows.at(-1)),
   });
+  const cursorOf = (row: Row | undefined) => (row === undefined ? null : list.toCursor(row));
+  const page: Promised<{ [Part in keyof Page<Row>]: unknown }> = {
+    get edges() {
+      return read().then(({ rows }) => rows.map((node) => ({ cursor: list.toCursor(node), node })));
+    },
+    get pageInfo() {
+      return read().then(infoOf);
+    },
+    get totalCount() {
+      return Promise.resolve(list.count?.() ?? Number.NaN);
+    },
+  };
+  // GraphQL reads the properties that the document names, and waits for promises; the plugins' types know only values.
+  return page as unknown as Page<Row>;
 }
 
 function sizeOf({ first, after, last, before }: PageArguments): { size: number; backwards: boolean } {
@@ -92,10 +102,4 @@ function badInput(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT' } });
 }
 
-type Lazy<T> = { [Name in keyof T]: () => Promise<T[Name]> };
-
-/** GraphQL reads the properties that the document names, and waits for promises; the plugins' types know only values. */
-function lazily<T extends object>(parts: Lazy<T>): T {
-  const getters = Object.entries<() => Promise<unknown>>(parts).map(([name, get]) => [name, { get, enumerable: true }]);
-  return Object.defineProperties({}, Object.fromEntries(getters)) as T;
-}
+type Promised<T> = { [Name in keyof T]: T[Name] | Promise<T[Name]> };
