@@ -286,13 +286,12 @@ const sendAgentMessageInput = builder.inputType('SendAgentMessageInput', {
 });
 
 builder.queryFields((t) => ({
-  agent: t.prismaField({
+  agent: t.field({
     type: agent,
     nullable: true,
     description: 'The agent with this id; also while it is on its way out.',
     args: { id: t.arg.id({ required: true, description: 'The agent’s id.' }) },
-    resolve: (query, _root, { id }, context) =>
-      isId(id) ? rowById(context, 'agent', query, id, visibleAgents(context.viewer)) : null,
+    resolve: (_root, { id }, context, info) => rowById(context, info, 'agent', id, visibleAgents(context.viewer)),
   }),
   agents: t.connection(
     {

@@ -130,13 +130,12 @@ const updateBoardInput = builder.inputType('UpdateBoardInput', {
 });
 
 builder.queryFields((t) => ({
-  board: t.prismaField({
+  board: t.field({
     type: board,
     nullable: true,
     description: 'The board with this id.',
     args: { id: t.arg.id({ required: true, description: 'The board’s id.' }) },
-    resolve: (query, _root, { id }, context) =>
-      isId(id) ? rowById(context, 'board', query, id, visibleBoards(context.viewer)) : null,
+    resolve: (_root, { id }, context, info) => rowById(context, info, 'board', id, visibleBoards(context.viewer)),
   }),
   boards: t.connection(
     {

@@ -1,6 +1,9 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { isId } from '../fleet/validation.ts';
 import { gather } from '../gather.ts';
 import type { Agent, Board, Gateway, Task } from '../generated/prisma/client.ts';
+import { selectionOf } from './batch.ts';
 import type { Context } from './context.ts';
 
 interface Models {
@@ -24,15 +27,16 @@ const readers = new WeakMap<object, LRUCache<string, Reader>>();
 /**
  * The row with this id, when it meets the condition. Requests that come at the same time, each for another id, share a
  * statement when they ask for the same of it with the same rights.
- * @param query what the document asks for of it, as the prisma plugin gives it
  */
 export async function rowById<Model extends keyof Models>(
   context: Context,
+  info: GraphQLResolveInfo,
   model: Model,
-  query: object,
   id: string,
   where: object,
 ): Promise<Models[Model] | null> {
+  if (!isId(id)) return null;
+  const query = selectionOf(context, info, { id: true });
   const { prisma } = context.fleet.database;
   const known = readers.get(prisma) ?? new LRUCache<string, Reader>({ max: READERS });
   readers.set(prisma, known);

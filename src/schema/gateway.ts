@@ -3,7 +3,6 @@ import { unmanagedAgents } from '../fleet/adoption.ts';
 import { ConflictError, GatewayFailure, NotFoundError, ValidationError } from '../fleet/errors.ts';
 import { deleteGateway, updateGateway } from '../fleet/gateway-updates.ts';
 import { checkGateway, createGateway, type GatewaySession, gatewaySessions } from '../fleet/gateways.ts';
-import { isId } from '../fleet/validation.ts';
 import { activityConnection, activityOfOne } from './activity.ts';
 import { agent, agentConnection, agentFilter, agentsMatching } from './agent.ts';
 import { agentById } from './agent-by-id.ts';
@@ -233,13 +232,12 @@ const updateGatewayInput = builder.inputType('UpdateGatewayInput', {
 });
 
 builder.queryFields((t) => ({
-  gateway: t.prismaField({
+  gateway: t.field({
     type: gateway,
     nullable: true,
     description: 'The gateway with this id.',
     args: { id: t.arg.id({ required: true, description: 'The gateway’s id.' }) },
-    resolve: (query, _root, { id }, context) =>
-      isId(id) ? rowById(context, 'gateway', query, id, visibleGateways(context.viewer)) : null,
+    resolve: (_root, { id }, context, info) => rowById(context, info, 'gateway', id, visibleGateways(context.viewer)),
   }),
   gateways: t.connection(
     {

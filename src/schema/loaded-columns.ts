@@ -1,5 +1,14 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
-import type { GraphQLFieldResolver } from 'graphql';
+import {
+  type FieldNode,
+  type GraphQLFieldResolver,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  getNamedType,
+  isLeafType,
+  isObjectType,
+  Kind,
+} from 'graphql';
 
 declare global {
   export namespace PothosSchemaTypes {
@@ -31,6 +40,54 @@ class LoadedColumnsPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
     const of = type.kind === 'List' ? type.type : type;
     return of.kind !== 'List' && (of.kind === 'Scalar' || of.kind === 'Enum');
   }
+}
+
+type Columns = Record<string, true>;
+
+/** By field of a document, which is kept parsed, and by the paths below it. */
+const asked = new WeakMap<FieldNode, Map<readonly string[][], Columns | null>>();
+
+/**
+ * The columns that the document asks for of a field's objects, when it asks for nothing else that the prisma plugin would have
+ * to know of. They are found once for a document; the plugin would go through it for each request, and for each entry of a list.
+ * @param paths from the field to its objects; the same array each time
+ * @returns null where fragments, directives or relations take more than that
+ */
+export function columnsAskedFor(info: GraphQLResolveInfo, paths: readonly string[][]): Columns | null {
+  const [field, ...others] = info.fieldNodes;
+  if (!field || others.length > 0) return null;
+  const known = asked.get(field) ?? new Map<readonly string[][], Columns | null>();
+  asked.set(field, known);
+  let columns = known.get(paths);
+  if (columns === undefined) {
+    columns = columnsBelow(info.returnType, field, paths.length === 0 ? [[]] : paths);
+    known.set(paths, columns);
+  }
+  return columns;
+}
+
+/** Null also for what leads to no object, or to objects in parts. */
+function columnsBelow(type: GraphQLOutputType, field: FieldNode, paths: readonly string[][]): Columns | null {
+  const object = getNamedType(type);
+  const selections = field.selectionSet?.selections;
+  if (!isObjectType(object) || !selections) return null;
+  const fields = selections.filter((selection) => selection.kind === Kind.FIELD);
+  if (fields.length < selections.length || selections.some(({ directives = [] }) => directives.length > 0)) return null;
+  const parts = fields.map((below): Columns | null => {
+    const { value: name } = below.name;
+    const definition = object.getFields()[name];
+    // The plugin knows nothing of it either: __typename, or a field that reads for itself.
+    if (!definition) return {};
+    const next = paths.filter(([first]) => first === name).map(([, ...rest]) => rest);
+    if (next.length > 0) return columnsBelow(definition.type, below, next);
+    // Beside the way to the objects, for example a page's totalCount.
+    if (paths.every(({ length }) => length > 0)) return {};
+    const { pothosPrismaSelect: select } = definition.extensions;
+    if (select === undefined) return {};
+    const columns = isLeafType(getNamedType(definition.type)) ? columnsOf(select) : null;
+    return columns && Object.fromEntries(columns.map((column) => [column, true as const]));
+  });
+  return parts.includes(null) ? null : Object.assign({}, ...parts);
 }
 
 /** Null when more is selected than columns. */

@@ -74,13 +74,12 @@ const updateTaskInput = builder.inputType('UpdateTaskInput', {
 });
 
 builder.queryField('task', (t) =>
-  t.prismaField({
+  t.field({
     type: task,
     nullable: true,
     description: 'The task with this id.',
     args: { id: t.arg.id({ required: true, description: 'The task’s id.' }) },
-    resolve: (query, _root, { id }, context) =>
-      isId(id) ? rowById(context, 'task', query, id, visibleTasks(context.viewer)) : null,
+    resolve: (_root, { id }, context, info) => rowById(context, info, 'task', id, visibleTasks(context.viewer)),
   }),
 );
 
