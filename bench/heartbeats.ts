@@ -50,7 +50,7 @@ export async function run({ short, progress }: RunOptions): Promise<Measurement[
   await installPeers(progress);
   const postgres = await PostgresServer.create({ fsync: true });
   try {
-    const rates = await measureRates(await postgres.createDatabase('heartbeats'), short ? SHORT : FULL, progress);
+    const rates = await measureRates(postgres, short ? SHORT : FULL, progress);
     if (short) return rates;
     const many = await postgres.createDatabase('tokens');
     await makeTables(many);
@@ -63,7 +63,7 @@ export async function run({ short, progress }: RunOptions): Promise<Measurement[
 }
 
 async function measureRates(
-  databaseUrl: string,
+  postgres: PostgresServer,
   { counts, rounds, times }: typeof FULL | typeof SHORT,
   progress: RunOptions['progress'],
 ): Promise<Measurement[]> {
@@ -72,7 +72,7 @@ async function measureRates(
     const measurement = measurements.get(name) ?? { name, unit, samples: [] };
     measurements.set(name, { ...measurement, samples: [...measurement.samples, value] });
   };
-  await using stage = await Stage.open(databaseUrl);
+  await using stage = await Stage.open(postgres);
   await stage.compare();
   for (let round = 0; round < rounds; round++) {
     for (const count of counts) {
@@ -107,27 +107,33 @@ async function makeTables(databaseUrl: string): Promise<void> {
   await (await start('ours', databaseUrl)).stop();
 }
 
-/** The contenders on one fleet, all of them running. */
-class Stage {
-  readonly #servers: Record<Contender, ServerProcess>;
-  readonly #agents: AgentWithToken[];
-  readonly #database: pg.Client;
+interface Contestant {
+  server: ServerProcess;
+  agents: AgentWithToken[];
+  database: pg.Client;
+}
 
-  private constructor(servers: Record<Contender, ServerProcess>, agents: AgentWithToken[], database: pg.Client) {
-    this.#servers = servers;
-    this.#agents = agents;
-    this.#database = database;
+/** The contenders, all of them running, each on a database of its own: nobody is told of what the others write. */
+class Stage {
+  readonly #contestants: Record<Contender, Contestant>;
+
+  private constructor(contestants: Record<Contender, Contestant>) {
+    this.#contestants = contestants;
   }
 
-  static async open(databaseUrl: string): Promise<Stage> {
-    await makeTables(databaseUrl);
-    await fillFleet(databaseUrl, SIZE);
-    const agents = await giveTokens(databaseUrl, Math.max(...AT_A_TIME));
-    const servers: Partial<Record<Contender, ServerProcess>> = {};
-    for (const contender of CONTENDERS) servers[contender] = await start(contender, databaseUrl);
-    const database = new pg.Client({ connectionString: databaseUrl });
-    await database.connect();
-    return new Stage(servers as Record<Contender, ServerProcess>, agents, database);
+  static async open(postgres: PostgresServer): Promise<Stage> {
+    const contestants: Partial<Record<Contender, Contestant>> = {};
+    for (const [index, contender] of CONTENDERS.entries()) {
+      const databaseUrl = await postgres.createDatabase(`heartbeats_${index}`);
+      await makeTables(databaseUrl);
+      await fillFleet(databaseUrl, SIZE);
+      const agents = await giveTokens(databaseUrl, Math.max(...AT_A_TIME));
+      const server = await start(contender, databaseUrl);
+      const database = new pg.Client({ connectionString: databaseUrl });
+      await database.connect();
+      contestants[contender] = { server, agents, database };
+    }
+    return new Stage(contestants as Record<Contender, Contestant>);
   }
 
   /** @throws AssertionError when one answers otherwise than it should */
@@ -140,7 +146,8 @@ class Stage {
           headers: { 'content-type': 'application/json', ...headers },
           body: bodies[0] ?? '',
         });
-        const expected = { data: { heartbeat: { id: this.#agents[index]?.id, status: 'IDLE' } } };
+        const { agents } = this.#contestants[contender];
+        const expected = { data: { heartbeat: { id: agents[index]?.id, status: 'IDLE' } } };
         deepEqual(await response.json(), expected, `${contender} does not answer as it should.`);
       }
     }
@@ -155,7 +162,7 @@ class Stage {
     const loaded: Partial<Record<Contender, Loaded>> = {};
     for (let turn = 0; turn < CONTENDERS.length; turn++) {
       const contender = CONTENDERS[(round + turn) % CONTENDERS.length] as Contender;
-      const { pid } = this.#servers[contender];
+      const { pid } = this.#contestants[contender].server;
       const since = new Date();
       loaded[contender] = await load({ ...this.#asked(contender, count), pid, connections: count, ...times });
       await this.#expectWritten(contender, count, since);
@@ -165,30 +172,34 @@ class Stage {
 
   /** @throws Error when an agent that has reported in is not known to have done so */
   async #expectWritten(contender: Contender, count: number, since: Date): Promise<void> {
-    const { rows } = await this.#database.query<{ agents: number }>(
+    const { agents, database } = this.#contestants[contender];
+    const { rows } = await database.query<{ agents: number }>(
       `SELECT count(*)::int AS agents FROM "Agent"
        WHERE id = ANY ($1::uuid[]) AND "lastHeartbeatAt" >= $2 AND status = 'IDLE'`,
-      [this.#agents.slice(0, count).map(({ id }) => id), since],
+      [agents.slice(0, count).map(({ id }) => id), since],
     );
     if (rows[0]?.agents !== count) throw new Error(`${contender} has written ${rows[0]?.agents} of ${count} agents.`);
   }
 
   #asked(contender: Contender, count: number): Pick<Required<Load>, 'url' | 'headers' | 'bodies' | 'callers'> {
+    const { server, agents } = this.#contestants[contender];
     const isBare = contender === 'bare';
     return {
-      url: `${this.#servers[contender].url}/graphql`,
+      url: `${server.url}/graphql`,
       headers: {},
       bodies: [JSON.stringify(isBare ? { status: 'IDLE' } : { query: `mutation ${HEARTBEAT}` })],
-      callers: this.#agents.slice(0, count).map(({ token }) => ({ 'x-agent-token': token })),
+      callers: agents.slice(0, count).map(({ token }) => ({ 'x-agent-token': token })),
     };
   }
 
   memoryMb(contender: Contender): number {
-    return Math.round(memoryKb(this.#servers[contender].pid) / 1024);
+    return Math.round(memoryKb(this.#contestants[contender].server.pid) / 1024);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#database.end();
-    for (const contender of CONTENDERS) await this.#servers[contender].stop();
+    for (const { server, database } of Object.values(this.#contestants)) {
+      await database.end();
+      await server.stop();
+    }
   }
 }
