@@ -12,7 +12,7 @@ it does not, there is work to do. To repeat one, on a machine that does nothing 
 npm run bench -- reads
 \`\`\`
 
-Without a name all are run, which takes about an hour. Each starts what it needs: PostgreSQL of the system's programs on a temporary
+Without a name all are run, which takes about an hour and a half. Each starts what it needs: PostgreSQL of the system's programs on a temporary
 folder, gateways that are simulated or, for provisioning, a real OpenClaw, and the servers that this one is compared with.
 Contenders are measured in turns of some seconds, round by round, so that a machine that slows down slows all of them. What
 is to be compared between machines are the ratios. \`npm run bench -- --short\` is what CI runs: fewer rounds, and it fails when

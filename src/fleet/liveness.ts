@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import type { Log } from '../log.ts';
 
 const SWEEP_MS = 1_000;
-/** Of several processes one sweeps: it reads all agents, 34 ms for 100,000. */
+/** Of several processes one sweeps: it reads all agents, 48 ms for 100,000. */
 const LEASE = 'liveness';
 /** How long after the start gateways may take to be connected again before their agents are judged all the same. */
 const RECONNECT_MS = 30_000;
