@@ -143,12 +143,12 @@ describe('the sandbox', () => {
       `{% capture a %}{% for i in (1..100000) %}${'x'.repeat(1000)}{% endfor %}{% endcapture %}{% if a == 'y' %}{% endif %}`,
     ],
     ['a partial that renders itself', "{% render 'parts/endless' %}"],
-  ])('ends %s within half a second', (_name, source) => {
+  ])('ends %s within a second', (_name, source) => {
     // Of the processor, which others may be using too.
     const before = process.threadCpuUsage();
     const error = failureOf(source);
     const { user, system } = process.threadCpuUsage(before);
-    expect(error.message).toMatch(/takes longer than 200 ms|makes too much text|renders itself/);
-    expect((user + system) / 1_000).toBeLessThan(500);
+    expect(error.message).toMatch(/takes longer than 1000 ms|makes too much text|renders itself/);
+    expect((user + system) / 1_000).toBeLessThan(1_000);
   });
 });
