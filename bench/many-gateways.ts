@@ -1,14 +1,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
+import type { GatewayAddress } from './troubled-gateways.ts';
 
 // Simulated gateways in a process of their own, so that what they take is not counted for the server.
-
-export interface GatewayAddress {
-  url: string;
-  token: string;
-  stateDir: string;
-}
 
 export interface ManyGateways {
   addresses: GatewayAddress[];

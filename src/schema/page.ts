@@ -50,6 +50,7 @@ export function pageOf<Row, Key>(args: PageArguments, list: List<Row, Key>): Pag
   // What lies at and beyond the cursors that the page is bounded by.
   const atBefore = before === null ? null : { gte: before };
   const atAfter = after === null ? null : { lte: after };
+  const cursorOf = (row: Row | undefined) => (row === undefined ? null : list.toCursor(row));
   const infoOf = ({ rows, isMore }: { rows: Row[]; isMore: boolean }): Promised<Page<Row>['pageInfo']> => ({
     get hasNextPage() {
       return !backwards && isMore ? Promise.resolve(true) : has(atBefore);
@@ -60,7 +61,6 @@ export function pageOf<Row, Key>(args: PageArguments, list: List<Row, Key>): Pag
     startCursor: cursorOf(rows[0]),
     endCursor: cursorOf(rows.at(-1)),
   });
-  const cursorOf = (row: Row | undefined) => (row === undefined ? null : list.toCursor(row));
   const page: Promised<{ [Part in keyof Page<Row>]: unknown }> = {
     get edges() {
       return read().then(({ rows }) => rows.map((node) => ({ cursor: list.toCursor(node), node })));

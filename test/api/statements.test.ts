@@ -211,6 +211,32 @@ describe('lists within lists', () => {
   });
 });
 
+it('answer the same for columns, which are found once for a document, and for a fragment, which goes through the plugin', async () => {
+  const { boards: columns } = await mc.owner.run(
+    graphql(`
+      query ListsByColumns {
+        boards { totalCount nodes { id title: name slug agents(first: 1) {
+          nodes { id name isBoardLead status liveness sessionKey workspacePath lastSeenAt createdAt }
+          edges { node { identityTemplate kind } }
+        } } }
+      }
+    `),
+  );
+  const { boards: fragments } = await mc.owner.run(
+    graphql(`
+      query ListsByFragments {
+        boards { totalCount nodes { ... on Board { id title: name slug agents(first: 1) {
+          nodes { ... on Agent { id name isBoardLead status liveness sessionKey workspacePath lastSeenAt createdAt } }
+          edges { node { ... on Agent { identityTemplate kind } } }
+        } } } }
+      }
+    `),
+  );
+  expect(columns.totalCount).toBe(SIZE * SIZE);
+  expect(columns.nodes[0]?.agents.nodes[0]?.sessionKey).toMatch(/^agent:/);
+  expect(columns).toEqual(fragments);
+});
+
 it('that are issued for each entry are seen, and fail the tests', async () => {
   const alone = vi.spyOn(DataLoader.prototype, 'load').mockImplementation(async function (this: object, key) {
     const { _batchLoadFn: read } = this as { _batchLoadFn: (keys: unknown[]) => Promise<unknown[]> };

@@ -140,6 +140,27 @@ describe('a heartbeat', () => {
     expect(heartbeat).toMatchObject({ id: gateway.mainAgent?.id, status: 'IDLE', liveness: 'ONLINE' });
   });
 
+  it('answers with whatever is asked of the agent, also with what it does not write', async () => {
+    const report = graphql(`
+      mutation HeartbeatThatAsksForMore($id: ID!) {
+        heartbeat(input: { id: $id, status: IDLE }) {
+          ... on Agent { name kind workspacePath sessionKey createdAt board { id } provisioning { phase } }
+        }
+      }
+    `);
+    const { heartbeat } = await mc.owner.run(report, { id: beacon });
+    const { name, kind, openclawAgentId, workspacePath, createdAt, boardId, provisioningPhase } =
+      await mc.prisma.agent.findUniqueOrThrow({ where: { id: beacon } });
+    expect(heartbeat).toEqual({
+      ...{ name, kind, workspacePath, createdAt: createdAt.toISOString() },
+      ...{
+        sessionKey: `agent:${openclawAgentId}:main`,
+        board: { id: boardId },
+        provisioning: { phase: provisioningPhase },
+      },
+    });
+  });
+
   it('of a paused agent is refused', async () => {
     const { id } = await addAgent(mc.owner, board.id, 'Paul');
     await mc.prisma.agent.update({ where: { id }, data: { status: 'PAUSED' } });
