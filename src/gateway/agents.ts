@@ -68,6 +68,13 @@ const deletes = new WeakMap<GatewayRequests, Promise<unknown>>();
 const deleted = z.looseObject({ purgeFailed: z.boolean().nullish() });
 const DELETE_TRIES = 5;
 const DELETE_AGAIN_MS = 500;
+const UNPURGED = {
+  kind: 'rejected',
+  reason: 'session-busy',
+  message: 'The gateway has taken the agent out of its configuration and could not remove its files yet.',
+  retryable: true,
+  hint: SEE_LOG,
+} as const;
 
 /**
  * Removes an agent with its sessions, jobs and workspace, which goes to the trash of the gateway's user. `agentId` is its id on
@@ -75,7 +82,8 @@ const DELETE_AGAIN_MS = 500;
  *
  * With a run under way OpenClaw 2026.9.6 takes the agent out of its configuration, leaves its workspace and database, and does
  * not start any more until they are gone (measured). So runs are stopped first, and when one began in between, it is stopped and
- * the agent deleted again.
+ * the agent deleted again. It is also deleted again when the gateway could not close what a run had open ("resource drainage
+ * failed"): until then no sessions can be listed there (measured).
  *
  * @throws GatewayError, with the reason `session-busy` when something of it is still there; `signal.reason` when aborted before
  *   or during the request
@@ -97,18 +105,17 @@ export async function deleteAgent(gateway: GatewayRequests, agentId: string, sig
 
 async function deleteWhole(gateway: GatewayRequests, agentId: string, signal?: AbortSignal): Promise<void> {
   const options = signal ? { timeoutMs: DELETE_TIMEOUT_MS, signal } : { timeoutMs: DELETE_TIMEOUT_MS };
-  for (let tries = 0; tries < DELETE_TRIES; tries++) {
+  for (let tries = 1; ; tries++) {
     signal?.throwIfAborted();
-    if (tries > 0) await sleep(DELETE_AGAIN_MS);
     await abortRuns(gateway, agentId);
-    const { purgeFailed } = await ask(gateway, 'agents.delete', { agentId }, deleted, options);
-    if (purgeFailed !== true) return;
+    try {
+      const { purgeFailed } = await ask(gateway, 'agents.delete', { agentId }, deleted, options);
+      if (purgeFailed !== true) return;
+      if (tries === DELETE_TRIES) throw new GatewayError(UNPURGED);
+    } catch (error) {
+      // Nothing is deleted: what a run has just let go of is being closed.
+      if (!hasReason(error, 'busy') || tries === DELETE_TRIES) throw error;
+    }
+    await sleep(DELETE_AGAIN_MS);
   }
-  throw new GatewayError({
-    kind: 'rejected',
-    reason: 'session-busy',
-    message: 'The gateway has taken the agent out of its configuration and could not remove its files yet.',
-    retryable: true,
-    hint: SEE_LOG,
-  });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hasReason } from './errors.ts';
+import { GatewayError } from './errors.ts';
 import { ask, type GatewayRequests } from './requests.ts';
 import { sessionKeyOf } from './session-key.ts';
 import { listSessions } from './sessions.ts';
@@ -41,14 +41,17 @@ export async function abortRuns(gateway: GatewayRequests, agentId: string): Prom
   for (const sessionKey of await keysOfRuns(gateway, agentId)) await abortChat(gateway, { sessionKey });
 }
 
-/** Its sessions with runs, and always the main one: those of an agent that was deleted cannot be listed at times, and can be stopped. */
+/**
+ * Its sessions with runs, and always the main one: those of an agent that is being deleted cannot be listed at times, and can be
+ * stopped.
+ */
 async function keysOfRuns(gateway: GatewayRequests, agentId: string): Promise<Set<string>> {
   const keys = new Set([sessionKeyOf(agentId)]);
   try {
     const sessions = await listSessions(gateway, { agentId });
     for (const { key, hasActiveRun } of sessions) if (hasActiveRun) keys.add(key);
   } catch (error) {
-    if (!hasReason(error, 'busy')) throw error;
+    if (!(error instanceof GatewayError && error.retryable)) throw error;
   }
   return keys;
 }

@@ -117,30 +117,35 @@ export const ANSWERS: readonly Row[] = [
       hint: WAIT_FOR_IT,
     }),
   ),
-  row('busy', {
-    cause: 'sessions are listed just after an agent was deleted',
-    show: async (stage) => {
-      const gateway = await stage.simulator();
-      const id = await stage.add(gateway);
-      await expectAllWell(stage, id);
-      const message = 'Session history database read was revoked';
-      // It is asked three times for a list.
-      gateway.faults.add({ method: 'sessions.list', kind: 'refuse', times: 3, error: { ...UNAVAILABLE, message } });
-      const { errors } = await stage.mc.owner.ask(ListSessions, { id });
-      expect(errors).toEqual([
-        expect.objectContaining({
-          message,
-          extensions: expect.objectContaining({
-            code: PASSING.code,
-            gatewayCode: 'UNAVAILABLE',
-            hint: WAIT_FOR_IT,
+  ...Object.entries({
+    'sessions are listed just after an agent was deleted': 'Session history database read was revoked',
+    'sessions are listed while the gateway could not close those of an agent that it should delete':
+      'Error: Agent database resources are closing: /agents/mc-1/agent/openclaw-agent.sqlite',
+  }).map(([cause, message]) =>
+    row('busy', {
+      cause,
+      show: async (stage) => {
+        const gateway = await stage.simulator();
+        const id = await stage.add(gateway);
+        await expectAllWell(stage, id);
+        // It is asked three times for a list.
+        gateway.faults.add({ method: 'sessions.list', kind: 'refuse', times: 3, error: { ...UNAVAILABLE, message } });
+        const { errors } = await stage.mc.owner.ask(ListSessions, { id });
+        expect(errors).toEqual([
+          expect.objectContaining({
+            message,
+            extensions: expect.objectContaining({
+              code: PASSING.code,
+              gatewayCode: 'UNAVAILABLE',
+              hint: WAIT_FOR_IT,
+            }),
           }),
-        }),
-      ]);
-      const again = await stage.mc.owner.run(ListSessions, { id });
-      expect(again.gateway?.sessions).toHaveLength(1);
-    },
-  }),
+        ]);
+        const again = await stage.mc.owner.run(ListSessions, { id });
+        expect(again.gateway?.sessions).toHaveLength(1);
+      },
+    }),
+  ),
   row(
     'rate-limited',
     answering('the configuration was written too often, and still is after eight tries', {

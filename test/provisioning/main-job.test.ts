@@ -62,6 +62,39 @@ describe('the main job', () => {
     await busy.stop();
   });
 
+  it('removes an agent whose run the gateway has stopped and could not let go of at once', async () => {
+    const { id: gatewayId } = await addGateway(mc.owner, gateway, 'Slow to close');
+    const board = await addBoard(mc.owner, gatewayId, { name: 'Slow to close' });
+    const worker = await provisioned(mc.owner, (await addAgent(mc.owner, board.id, 'Cleo')).id);
+    // Measured on OpenClaw 2026.9.6: no sessions can be listed between a delete that failed so and the next one.
+    const refusal = (message: string) => ({ code: 'UNAVAILABLE', message, retryable: true });
+    let deletes = 0;
+    const takeBack = [
+      gateway.faults.add({
+        method: 'agents.delete',
+        kind: 'refuse',
+        times: Number.POSITIVE_INFINITY,
+        when: () => ++deletes === 1,
+        error: refusal('AggregateError: Agent database resource drainage failed'),
+      }),
+      gateway.faults.add({
+        method: 'sessions.list',
+        kind: 'refuse',
+        times: Number.POSITIVE_INFINITY,
+        when: () => deletes < 2,
+        error: refusal('Error: Agent database resources are closing: /agents/x/agent/openclaw-agent.sqlite'),
+      }),
+    ];
+    await mc.owner.run(DeleteAgent, { id: worker.id });
+    await eventually(
+      async () => (await mc.owner.run(ReadAgent, { id: worker.id })).agent,
+      (agent) => agent === null,
+    );
+    for (const back of takeBack) back();
+    expect(deletes).toBe(2);
+    await expect(stat(worker.workspacePath)).rejects.toThrow('ENOENT');
+  });
+
   it('provisions a board’s lead and worker, sees them report in, and removes one', async () => {
     const live = mc.owner.subscribe(AgentEvents);
     await live.connected;

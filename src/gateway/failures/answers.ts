@@ -62,6 +62,14 @@ export const ANSWER_FAILURES: readonly Rule[] = [
   { reason: 'busy', matches: says(/server is busy/i), ...passing, retryAfterMs: 250, hint: WAIT_FOR_IT },
   // sessions.list in the moments after agents.delete, once; the gateway calls it not retryable.
   { reason: 'busy', matches: says(/database read was revoked/i), ...passing, retryAfterMs: 100, hint: WAIT_FOR_IT },
+  // agents.delete right after a run was stopped; then sessions.list, of any agent, until the agent is deleted again.
+  {
+    reason: 'busy',
+    matches: says(/database resource drainage failed|database resources are closing/i),
+    ...passing,
+    retryAfterMs: 250,
+    hint: WAIT_FOR_IT,
+  },
   // config.patch: 30 in 60 s; refused, failed and no-op calls count.
   { reason: 'rate-limited', matches: says(/rate limit exceeded/i), ...passingRefusal, hint: WAIT_FOR_IT },
   {
