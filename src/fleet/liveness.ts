@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import type { Log } from '../log.ts';
 
-const SWEEP_MS = 1_000;
-/** Of several processes one sweeps: it reads all agents, 48 ms for 100,000. */
+/** Between two looks, … */
+const PAUSE_MS = 1_000;
+/** … and at least so many times as long as the last one took: it reads all agents, 48 ms for 100,000, and takes a twentieth at most. */
+const PAUSE_LOOKS = 20;
+/** Of several processes one sweeps. */
 const LEASE = 'liveness';
 /** How long after the start gateways may take to be connected again before their agents are judged all the same. */
 const RECONNECT_MS = 30_000;
@@ -14,8 +18,8 @@ export class LivenessSweep {
   readonly #database: Database;
   readonly #log: Log;
   readonly #startedAt = new Date();
-  #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
+  readonly #stopping = new AbortController();
+  #looking: Promise<void> | null = null;
 
   constructor(database: Database, log: Log) {
     this.#database = database;
@@ -23,16 +27,23 @@ export class LivenessSweep {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running ??= this.#sweep().finally(() => {
-        this.#running = null;
-      });
-    }, SWEEP_MS);
+    this.#looking = this.#lookAgainAndAgain();
   }
 
   async stop(): Promise<void> {
-    if (this.#timer) clearInterval(this.#timer);
-    await this.#running;
+    this.#stopping.abort();
+    await this.#looking;
+  }
+
+  async #lookAgainAndAgain(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (let pauseMs = PAUSE_MS; ; ) {
+      await sleep(pauseMs, undefined, { signal }).catch(() => {}); // it is asked right here why it ended
+      if (signal.aborted) return;
+      const started = performance.now();
+      await this.#sweep();
+      pauseMs = Math.max(PAUSE_MS, PAUSE_LOOKS * (performance.now() - started));
+    }
   }
 
   async #sweep(): Promise<void> {
@@ -71,13 +82,14 @@ export async function sweepLiveness(
           WHERE "connectionState" = 'CONNECTED' AND "connectedAt" BETWEEN ${startedAt} AND ${caughtUp}
         ))
         AND liveness IN ('ONLINE', 'LATE') AND "heartbeatEnabled" AND status NOT IN ('PAUSED', 'DELETED')
-        AND "lastSeenAt" < ${now}::timestamptz
-            - make_interval(secs => "heartbeatIntervalSeconds" + greatest(15, "heartbeatIntervalSeconds" / 5))
+        AND "lastSeenAt" < ${now}::timestamptz - make_interval(secs => CASE liveness
+            WHEN 'ONLINE' THEN "heartbeatIntervalSeconds" + greatest(15, "heartbeatIntervalSeconds" / 5)
+            ELSE 3 * "heartbeatIntervalSeconds" END)
       ORDER BY id
       FOR UPDATE
     ), changed AS (
       UPDATE "Agent" a SET liveness = stale.liveness
-      FROM stale WHERE a.id = stale.id AND a.liveness <> stale.liveness
+      FROM stale WHERE a.id = stale.id
       RETURNING a.*
     )
     INSERT INTO "AgentEvent" ("organizationId", "agentId", "boardId", "gatewayId", type, at, status, liveness)
