@@ -52,8 +52,8 @@ const HOT = [
 ] as const;
 /** What the server does beside it. */
 const BESIDE = [
-  'the look for agents without signs of life, once a second',
-  'the look for agents that are due, once a second',
+  'a look for agents without signs of life',
+  'a look for agents that are due',
   'a run for a gateway where nothing is to do',
 ] as const;
 type Way = (typeof HOT)[number] | (typeof BESIDE)[number];
@@ -186,11 +186,11 @@ class Stage {
         });
       case 'an event’s append':
         return timeOf(() => prisma.$transaction((tx) => appendEvent(tx, this.#subject, 'UPDATED')));
-      case 'the look for agents without signs of life, once a second':
+      case 'a look for agents without signs of life':
         return timeOf(async () => {
           await sweepLiveness(this.#database, new Date());
         });
-      case 'the look for agents that are due, once a second':
+      case 'a look for agents that are due':
         return timeOf(() => this.#lookAround());
       case 'a run for a gateway where nothing is to do':
         return timeOf(() => this.#reconcile());
