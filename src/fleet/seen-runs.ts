@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Fact } from '../gateway/observation.ts';
 
 /** What an agent was seen to do at its gateway. */
@@ -12,11 +13,15 @@ export interface Sign {
 const FORGOTTEN_MS = 15 * 60_000;
 /** Events of a heartbeat's job name no run. */
 const UNNAMED = '';
+/** Runs of a gateway whose end is remembered: what is told of them late comes within seconds. */
+const ENDED_RUNS = 1_000;
 
 /** Which runs are under way at one gateway. An agent can have several, in several sessions; with the last one it is idle. */
 export class SeenRuns {
   /** By the agent's id there: its runs, each with when it was last heard of. */
   readonly #runs = new Map<string, Map<string, number>>();
+  /** By the run's id: when it ended, as the gateway tells it. */
+  readonly #ended = new LRUCache<string, number>({ max: ENDED_RUNS });
 
   /** What a fact says of agents; nothing when it is no sign of life. */
   take(fact: Fact, at: Date): Sign[] {
@@ -24,17 +29,32 @@ export class SeenRuns {
       case 'run-started':
         // The job's own event comes also for a beat that is then skipped; the run that it begins is told by its session.
         if (fact.isHeartbeat && fact.runId === null) return [];
-        return [this.#goesOn(fact.agentId, fact.runId ?? UNNAMED, at)];
+        return this.#isLate(fact) ? [] : [this.#goesOn(fact.agentId, fact.runId ?? UNNAMED, at)];
       case 'run-active':
-        return [this.#goesOn(fact.agentId, fact.runId ?? UNNAMED, at)];
+        return this.#isLate(fact) ? [] : [this.#goesOn(fact.agentId, fact.runId ?? UNNAMED, at)];
       case 'run-ended':
-        return fact.outcome === 'skipped' ? [] : [this.#ends(fact.agentId, fact.runId ?? UNNAMED, at)];
+        if (fact.outcome === 'skipped') return [];
+        if (fact.runId !== null) this.#ended.set(fact.runId, Math.max(fact.at.getTime(), this.#endOf(fact.runId)));
+        return [this.#ends(fact.agentId, fact.runId ?? UNNAMED, at)];
       case 'runs-listed':
         this.#runs.clear();
+        this.#ended.clear();
         return fact.running.map((agentId) => this.#goesOn(agentId, UNNAMED, at));
       default:
         return [];
     }
+  }
+
+  /**
+   * Whether it is told of a run after its end: a busy OpenClaw 2026.9.6 tells by `sessions.changed` that a run has started when
+   * `agent` and `chat` have told its end already (measured). One that was killed may begin again, later, under the same id.
+   */
+  #isLate({ runId, at }: { runId: string | null; at: Date }): boolean {
+    return runId !== null && at.getTime() <= this.#endOf(runId);
+  }
+
+  #endOf(runId: string): number {
+    return this.#ended.get(runId) ?? Number.NEGATIVE_INFINITY;
   }
 
   #goesOn(agentId: string, run: string, at: Date): Sign {

@@ -4,8 +4,8 @@ import type { Fact } from '../../src/gateway/observation.ts';
 
 const at = new Date('2026-11-28T12:00:00Z');
 const later = (minutes: number) => new Date(at.getTime() + minutes * 60_000);
-const started = (runId: string | null, isHeartbeat = false): Fact => {
-  return { kind: 'run-started', agentId: 'a', runId, isHeartbeat, at };
+const started = (runId: string | null, isHeartbeat = false, startedAt = at): Fact => {
+  return { kind: 'run-started', agentId: 'a', runId, isHeartbeat, at: startedAt };
 };
 const ended = (runId: string | null, outcome: 'ok' | 'error' | 'skipped' = 'ok'): Fact => {
   return { kind: 'run-ended', agentId: 'a', runId, isHeartbeat: false, outcome, error: null, at };
@@ -27,6 +27,21 @@ describe('what runs at a gateway say of an agent', () => {
     ['a beat that is skipped', [started(null, true), ended(null, 'skipped')], [null, null]],
     ['a beat', [started(null, true), started('1'), ended('1'), ended(null)], [null, 'ACTIVE', 'IDLE', 'IDLE']],
     ['a run of a list, which has no name there', [listed('a'), ended('1')], ['ACTIVE', 'IDLE']],
+    [
+      'a run whose beginning is told again after its end',
+      [started('1'), ended('1'), started('1'), goesOn('1'), ended('1')],
+      ['ACTIVE', 'IDLE', null, null, 'IDLE'],
+    ],
+    [
+      'a run that begins again',
+      [started('1'), ended('1'), started('1', false, later(1)), ended('1')],
+      ['ACTIVE', 'IDLE', 'ACTIVE', 'IDLE'],
+    ],
+    [
+      'a run that goes on after the connection was lost',
+      [started('1'), ended('1'), listed('a'), goesOn('1'), ended('1')],
+      ['ACTIVE', 'IDLE', 'ACTIVE', 'ACTIVE', 'IDLE'],
+    ],
     ['a list without it', [started('1'), listed(), started('2'), ended('2')], ['ACTIVE', null, 'ACTIVE', 'IDLE']],
   ])('%s', (_, facts, statuses) => {
     const runs = new SeenRuns();
