@@ -29,7 +29,8 @@ export async function onEmbeddedServer<Result>(work: (api: Api) => Promise<Resul
       return await work(api);
     } finally {
       await api.close();
-      await server.stop();
+      // A gateway that answers nothing is waited for when it stops.
+      await server.kill();
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

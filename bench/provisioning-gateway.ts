@@ -44,7 +44,7 @@ export async function onRealGateway<Result>(work: Work<Result>): Promise<Result>
   try {
     const openclaw = await startOpenClaw({ model });
     try {
-      return await throughProxy(openclaw, await startRecordingProxy(openclaw.url), work);
+      return await throughProxy(openclaw, await startRecordingProxy(openclaw.url), 3_000, work);
     } finally {
       await openclaw.dispose();
     }
@@ -58,7 +58,7 @@ export async function onSimulatedGateway<Result>(work: Work<Result>): Promise<Re
   // As 'realistic', but ready at once, and without what the proxy is there for.
   const simulator = await startSimulator({ delays: { request: 1, applyConfig: 600, model: 700 } });
   try {
-    return await throughProxy(simulator, await startRecordingProxy(simulator.url, serviceTime), work);
+    return await throughProxy(simulator, await startRecordingProxy(simulator.url, serviceTime), 1_000, work);
   } finally {
     await simulator.stop();
   }
@@ -67,10 +67,11 @@ export async function onSimulatedGateway<Result>(work: Work<Result>): Promise<Re
 async function throughProxy<Result>(
   { token, stateDir }: { token: string; stateDir: string },
   proxy: RecordingProxy,
+  settleMs: number,
   work: Work<Result>,
 ): Promise<Result> {
   const settle = async () => {
-    await sleep(3_000);
+    await sleep(settleMs);
     proxy.forget();
   };
   const requests = () => {

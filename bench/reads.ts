@@ -27,8 +27,8 @@ const SHORT = {
   fleets: [SMALL],
   queries: QUERIES.slice(0, 3),
   contenders: CONTENDERS.filter((contender) => contender !== 'mercurius'),
-  rounds: 3,
-  times: { ms: 1_300, warmUpMs: 2_000, warmUpAgainMs: 500 },
+  rounds: 2,
+  times: { ms: 1_300, warmUpMs: 1_500, warmUpAgainMs: 500 },
 };
 
 const FILES: Record<Contender, string> = {

@@ -12,6 +12,8 @@ export interface ServerProcess {
   readyMs: number;
   /** Ends it as a service manager does. */
   stop(): Promise<void>;
+  /** Ends it at once, for one whose data nobody needs any more. */
+  kill(): Promise<void>;
 }
 
 /** One for all servers of a run: several may be on one database. */
@@ -75,6 +77,11 @@ export async function startServerProcess({ program, args, cwd, env }: Command): 
     child.once('exit', onExit);
   });
   while (!(await isReady(url))) await sleep(POLL_MS);
+  const kill = async () => {
+    signal(child, 'SIGKILL');
+    await exited;
+    process.off('exit', killAtExit);
+  };
   return {
     url,
     pid: child.pid ?? 0,
@@ -82,10 +89,9 @@ export async function startServerProcess({ program, args, cwd, env }: Command): 
     async stop() {
       signal(child, 'SIGTERM');
       await Promise.race([exited, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
-      signal(child, 'SIGKILL');
-      await exited;
-      process.off('exit', killAtExit);
+      await kill();
     },
+    kill,
   };
 }
 
