@@ -173,12 +173,16 @@ class Stage {
   /** @throws Error when an agent that has reported in is not known to have done so */
   async #expectWritten(contender: Contender, count: number, since: Date): Promise<void> {
     const { agents, database } = this.#contestants[contender];
-    const { rows } = await database.query<{ agents: number }>(
-      `SELECT count(*)::int AS agents FROM "Agent"
-       WHERE id = ANY ($1::uuid[]) AND "lastHeartbeatAt" >= $2 AND status = 'IDLE'`,
+    const { rows } = await database.query(
+      `SELECT id, status, "lastHeartbeatAt" FROM "Agent"
+       WHERE id = ANY ($1::uuid[]) AND NOT ("lastHeartbeatAt" >= $2 AND status = 'IDLE')`,
       [agents.slice(0, count).map(({ id }) => id), since],
     );
-    if (rows[0]?.agents !== count) throw new Error(`${contender} has written ${rows[0]?.agents} of ${count} agents.`);
+    if (rows.length === 0) return;
+    const example = JSON.stringify(rows[0]);
+    throw new Error(
+      `${contender} has not written ${rows.length} of ${count} agents since ${since.toISOString()}: ${example}`,
+    );
   }
 
   #asked(contender: Contender, count: number): Pick<Required<Load>, 'url' | 'headers' | 'bodies' | 'callers'> {
