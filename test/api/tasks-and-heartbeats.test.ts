@@ -144,19 +144,19 @@ describe('a heartbeat', () => {
     const report = graphql(`
       mutation HeartbeatThatAsksForMore($id: ID!) {
         heartbeat(input: { id: $id, status: IDLE }) {
-          ... on Agent { name kind workspacePath sessionKey createdAt board { id } provisioning { phase } }
+          ... on Agent { name kind workspacePath sessionKey createdAt board { id } provisioning { generation } }
         }
       }
     `);
     const { heartbeat } = await mc.owner.run(report, { id: beacon });
-    const { name, kind, openclawAgentId, workspacePath, createdAt, boardId, provisioningPhase } =
+    const { name, kind, openclawAgentId, workspacePath, createdAt, boardId, generation } =
       await mc.prisma.agent.findUniqueOrThrow({ where: { id: beacon } });
     expect(heartbeat).toEqual({
       ...{ name, kind, workspacePath, createdAt: createdAt.toISOString() },
       ...{
         sessionKey: `agent:${openclawAgentId}:main`,
         board: { id: boardId },
-        provisioning: { phase: provisioningPhase },
+        provisioning: { generation },
       },
     });
   });
