@@ -17,7 +17,7 @@ import { type ServerProcess, settingsOn, startProgram } from './server-process.t
 
 const SIZE: FleetSize = { agents: 1_000, boards: 50, gateways: 5 };
 const SECONDS = 600;
-const SHORT_SECONDS = 12;
+const SHORT_SECONDS = 10;
 /** Between two looks at the memory; of a shorter run there are as many. */
 const LOOK_SECONDS = 10;
 const LOOKS = 30;
