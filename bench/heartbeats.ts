@@ -174,8 +174,8 @@ class Stage {
   async #expectWritten(contender: Contender, count: number, since: Date): Promise<void> {
     const { agents, database } = this.#contestants[contender];
     const { rows } = await database.query(
-      `SELECT id, status, "lastHeartbeatAt" FROM "Agent"
-       WHERE id = ANY ($1::uuid[]) AND NOT ("lastHeartbeatAt" >= $2 AND status = 'IDLE')`,
+      `SELECT id, status, "lastHeartbeatAt" FROM unnest($1::uuid[]) AS reported (id) LEFT JOIN "Agent" USING (id)
+       WHERE ("lastHeartbeatAt" >= $2 AND status = 'IDLE') IS NOT TRUE`,
       [agents.slice(0, count).map(({ id }) => id), since],
     );
     if (rows.length === 0) return;

@@ -4,8 +4,10 @@ import type { Log } from '../log.ts';
 
 /** Between two looks, … */
 const PAUSE_MS = 1_000;
-/** … and at least so many times as long as the last one took: it reads all agents, 48 ms for 100,000, and takes a twentieth at most. */
+/** … or so many times as long as the last one took: it reads all agents, 48 ms for 100,000; … */
 const PAUSE_LOOKS = 20;
+/** … but no longer than the shortest grace: one that waited for a lock, or for a database that was away, says nothing of the next. */
+const LONGEST_PAUSE_MS = 15_000;
 /** Of several processes one sweeps. */
 const LEASE = 'liveness';
 /** How long after the start gateways may take to be connected again before their agents are judged all the same. */
@@ -42,7 +44,7 @@ export class LivenessSweep {
       if (signal.aborted) return;
       const started = performance.now();
       await this.#sweep();
-      pauseMs = Math.max(PAUSE_MS, PAUSE_LOOKS * (performance.now() - started));
+      pauseMs = pauseAfter(performance.now() - started);
     }
   }
 
@@ -55,6 +57,11 @@ export class LivenessSweep {
       this.#log.error({ err: error }, 'cannot look for agents without signs of life');
     }
   }
+}
+
+/** How long to pause after a look that took so long. All in milliseconds. */
+export function pauseAfter(lookMs: number): number {
+  return Math.min(Math.max(PAUSE_MS, PAUSE_LOOKS * lookMs), LONGEST_PAUSE_MS);
 }
 
 /**

@@ -29,12 +29,13 @@ export class SeenRuns {
       case 'run-started':
         // The job's own event comes also for a beat that is then skipped; the run that it begins is told by its session.
         if (fact.isHeartbeat && fact.runId === null) return [];
-        return this.#isLate(fact) ? [] : [this.#goesOn(fact.agentId, fact.runId ?? UNNAMED, at)];
+        return this.#hears(fact, at);
       case 'run-active':
-        return this.#isLate(fact) ? [] : [this.#goesOn(fact.agentId, fact.runId ?? UNNAMED, at)];
+        return this.#hears(fact, at);
       case 'run-ended':
         if (fact.outcome === 'skipped') return [];
-        if (fact.runId !== null) this.#ended.set(fact.runId, Math.max(fact.at.getTime(), this.#endOf(fact.runId)));
+        // As it was told first, by the gateway's clock: `chat` is dated by this server's.
+        if (fact.runId !== null && !this.#ended.has(fact.runId)) this.#ended.set(fact.runId, fact.at.getTime());
         return [this.#ends(fact.agentId, fact.runId ?? UNNAMED, at)];
       case 'runs-listed':
         this.#runs.clear();
@@ -46,15 +47,16 @@ export class SeenRuns {
   }
 
   /**
-   * Whether it is told of a run after its end: a busy OpenClaw 2026.9.6 tells by `sessions.changed` that a run has started when
-   * `agent` and `chat` have told its end already (measured). One that was killed may begin again, later, under the same id.
+   * Nothing, when it is told of a run after its end: a busy OpenClaw 2026.9.6 tells by `sessions.changed` that a run has started
+   * when `agent` and `chat` have told its end already (measured). One that was killed may begin again, later, under the same id.
    */
-  #isLate({ runId, at }: { runId: string | null; at: Date }): boolean {
-    return runId !== null && at.getTime() <= this.#endOf(runId);
-  }
-
-  #endOf(runId: string): number {
-    return this.#ended.get(runId) ?? Number.NEGATIVE_INFINITY;
+  #hears({ agentId, runId, at: toldAt }: { agentId: string; runId: string | null; at: Date }, at: Date): Sign[] {
+    if (runId !== null) {
+      const endedAt = this.#ended.get(runId);
+      if (endedAt !== undefined && toldAt.getTime() <= endedAt) return [];
+      this.#ended.delete(runId);
+    }
+    return [this.#goesOn(agentId, runId ?? UNNAMED, at)];
   }
 
   #goesOn(agentId: string, run: string, at: Date): Sign {

@@ -104,18 +104,24 @@ export async function deleteAgent(gateway: GatewayRequests, agentId: string, sig
 }
 
 async function deleteWhole(gateway: GatewayRequests, agentId: string, signal?: AbortSignal): Promise<void> {
-  const options = signal ? { timeoutMs: DELETE_TIMEOUT_MS, signal } : { timeoutMs: DELETE_TIMEOUT_MS };
   for (let tries = 1; ; tries++) {
     signal?.throwIfAborted();
     await abortRuns(gateway, agentId);
-    try {
-      const { purgeFailed } = await ask(gateway, 'agents.delete', { agentId }, deleted, options);
-      if (purgeFailed !== true) return;
-      if (tries === DELETE_TRIES) throw new GatewayError(UNPURGED);
-    } catch (error) {
-      // Nothing is deleted: what a run has just let go of is being closed.
-      if (!hasReason(error, 'busy') || tries === DELETE_TRIES) throw error;
-    }
+    const failure = await deleteOnce(gateway, agentId, signal);
+    if (failure === null) return;
+    if (tries === DELETE_TRIES) throw failure;
     await sleep(DELETE_AGAIN_MS);
+  }
+}
+
+/** Null when nothing of it is left; else why it has to be deleted again. */
+async function deleteOnce(gateway: GatewayRequests, agentId: string, signal?: AbortSignal) {
+  const options = signal ? { timeoutMs: DELETE_TIMEOUT_MS, signal } : { timeoutMs: DELETE_TIMEOUT_MS };
+  try {
+    const { purgeFailed } = await ask(gateway, 'agents.delete', { agentId }, deleted, options);
+    return purgeFailed === true ? new GatewayError(UNPURGED) : null;
+  } catch (error) {
+    if (hasReason(error, 'busy')) return error;
+    throw error;
   }
 }
