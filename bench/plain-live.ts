@@ -19,7 +19,7 @@ const database = await openDatabase({ dataDir: '', databaseUrl });
 const feed = new EventFeed(database, log);
 await feed.start();
 const uses = new TokenUses(database.prisma, log);
-const signedIn = await new Authenticator(database.prisma, null, uses).signIn(ADMIN_TOKEN);
+const signedIn = await new Authenticator(database, null, uses).signIn(ADMIN_TOKEN);
 if (!signedIn) throw new Error('ADMIN_TOKEN is not known to the database.');
 const context = () => ({ viewer: signedIn.viewer, fleet: { database }, feed, lastEventId: null, logPosition: null });
 

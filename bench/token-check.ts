@@ -57,7 +57,7 @@ async function lookUps(databaseUrl: string, agents: AgentWithToken[]): Promise<{
   });
   const database = await openDatabase({ dataDir: '', databaseUrl, watch });
   const uses = new TokenUses(database.prisma, createLog('error'));
-  const authenticator = new Authenticator(database.prisma, null, uses);
+  const authenticator = new Authenticator(database, null, uses);
   const check = async ({ token, id }: AgentWithToken) => {
     const signedIn = await authenticator.signIn(token);
     if (signedIn?.viewer.actor.id !== id) throw new Error('A token is not known.');

@@ -84,7 +84,7 @@ export async function startServer(config: Config, log: Log, options: ServerOptio
   const uses = new TokenUses(database.prisma, log);
   opened.defer(() => uses.stop());
   const provider = config.oidc && new IdentityProvider(config.oidc, log);
-  const authenticator = new Authenticator(database.prisma, provider, uses);
+  const authenticator = new Authenticator(database, provider, uses);
   const live = new LiveCredentials(authenticator, log);
   live.start();
   opened.defer(() => live.stop());

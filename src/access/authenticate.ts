@@ -1,4 +1,5 @@
-import type { Db } from '../db/database.ts';
+import { type Database, Prisma } from '../db/database.ts';
+import type { DirectQuery } from '../db/direct-query.ts';
 import { gather } from '../gather.ts';
 import type { Agent, ApiToken } from '../generated/prisma/client.ts';
 import type { Identity, IdentityProvider } from './identity-provider.ts';
@@ -22,19 +23,19 @@ const LONGEST_TOKEN = 8_192;
 
 /** Finds out who has a token. */
 export class Authenticator {
-  readonly #db: Db;
+  readonly #database: Database;
   readonly #provider: IdentityProvider | null;
   readonly #uses: TokenUses;
   readonly #findOperator: (hash: string) => Promise<ApiToken | null>;
   readonly #findAgent: (hash: string) => Promise<AgentRow | null>;
 
   /** @param provider whose JWTs are taken as well; null for none */
-  constructor(db: Db, provider: IdentityProvider | null, uses: TokenUses) {
-    this.#db = db;
+  constructor(database: Database, provider: IdentityProvider | null, uses: TokenUses) {
+    this.#database = database;
     this.#provider = provider;
     this.#uses = uses;
-    this.#findOperator = gather((hashes) => findOperators(db, hashes));
-    this.#findAgent = gather((hashes) => findAgents(db, hashes));
+    this.#findOperator = gather((hashes) => findOperators(database.query, hashes));
+    this.#findAgent = gather((hashes) => findAgents(database.query, hashes));
   }
 
   /**
@@ -93,7 +94,7 @@ export class Authenticator {
 
   /** An operator of the identity provider, when the organization that it names is here. */
   async #memberOf({ organizationId: id, role, expiresAt, ...actor }: Identity): Promise<SignedIn | null> {
-    const organization = await this.#db.organization.findUnique({ where: { id }, select: { id: true } });
+    const organization = await this.#database.prisma.organization.findUnique({ where: { id }, select: { id: true } });
     if (!organization) return null;
     return {
       viewer: {
@@ -134,20 +135,20 @@ async function found<Row>(hashes: string[], find: (hash: string) => Promise<Row 
 }
 
 /** The operator tokens with these hashes, by hash. */
-async function findOperators(db: Db, hashes: readonly string[]): Promise<Map<string, ApiToken>> {
+async function findOperators(query: DirectQuery, hashes: readonly string[]): Promise<Map<string, ApiToken>> {
   if (hashes.length === 0) return new Map();
-  const rows = await db.apiToken.findMany({ where: { tokenHash: { in: [...hashes] } } });
+  const rows = await query<ApiToken>(Prisma.sql`SELECT * FROM "ApiToken" WHERE "tokenHash" = ANY(${hashes}::text[])`);
   return new Map(rows.map((row) => [row.tokenHash, row]));
 }
 
 /** The agents whose tokens have these hashes, by hash. Those on their way out have none any more. */
-async function findAgents(db: Db, hashes: readonly string[]): Promise<Map<string, AgentRow>> {
+async function findAgents(query: DirectQuery, hashes: readonly string[]): Promise<Map<string, AgentRow>> {
   if (hashes.length === 0) return new Map();
   // One statement for however many, which is kept prepared.
-  const agents = await db.$queryRaw<AgentWithHashes[]>`
+  const agents = await query<AgentWithHashes>(Prisma.sql`
     SELECT id, name, "organizationId", kind, "boardId", "gatewayId", "tokenHash", "previousTokenHash" FROM "Agent"
     WHERE ("tokenHash" = ANY(${hashes}::text[]) OR "previousTokenHash" = ANY(${hashes}::text[]))
-      AND "deletionRequestedAt" IS NULL`;
+      AND "deletionRequestedAt" IS NULL`);
   return new Map(
     agents.flatMap((agent) =>
       [agent.tokenHash, agent.previousTokenHash].flatMap((hash) => (hash === null ? [] : [[hash, agent] as const])),

@@ -4,6 +4,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import { type DirectQuery, directQuery } from './direct-query.ts';
 import { EMBEDDED_LEASES, type Leases } from './leases.ts';
 import { migrate, migrationStatus, type SqlSession } from './migrate.ts';
 import { PGliteAdapter } from './pglite-adapter.ts';
@@ -22,6 +23,8 @@ export interface Database {
   /** For people: where the data is. Holds no password. */
   description: string;
   prisma: PrismaClient;
+  /** For what comes thousands of times a second; everything else goes through Prisma. */
+  query: DirectQuery;
   leases: Leases;
   /**
    * Calls `onPayload` for every NOTIFY on `channel`, also of other processes, and `onGap` when some may have been
@@ -82,11 +85,12 @@ async function openEmbedded({ snapshot, ...options }: DatabaseOptions): Promise<
     await session?.close();
     throw error;
   }
-  const prisma = createPrisma(new PGliteAdapter(pglite), options);
+  const { prisma, query } = await openPrisma(new PGliteAdapter(pglite), options);
   return {
     kind: 'embedded',
     description: session?.description ?? 'embedded PostgreSQL in memory',
     prisma,
+    query,
     leases: EMBEDDED_LEASES,
     listen: (channel, onPayload) => pglite.listen(channel, onPayload),
     pool: () => null,
@@ -121,13 +125,14 @@ async function openPostgres(connectionString: string, options: DatabaseOptions):
   }
   const pool = new pg.Pool({ connectionString });
   const adapter = new PrismaPg(pool, { statementNameGenerator: statementNames(), disposeExternalPool: true });
-  const prisma = createPrisma(adapter, options);
+  const { prisma, query } = await openPrisma(adapter, options);
   const listener = new PostgresListener(connectionString);
   const leases = new PostgresLeases(connectionString);
   return {
     kind: 'postgresql',
     description: describePostgres(connectionString),
     prisma,
+    query,
     leases,
     listen: (channel, onPayload, onGap) => listener.listen(channel, onPayload, onGap),
     pool: () => ({ used: pool.totalCount - pool.idleCount, idle: pool.idleCount, waiting: pool.waitingCount }),
@@ -142,10 +147,13 @@ async function openPostgres(connectionString: string, options: DatabaseOptions):
 /** What stands between Prisma and the database. */
 type Between = Pick<DatabaseOptions, 'watch' | 'traced'>;
 
-function createPrisma(
+async function openPrisma(
   factory: SqlDriverAdapterFactory,
   { watch = (adapter) => adapter, traced = false }: Between,
-): PrismaClient {
+): Promise<Pick<Database, 'prisma' | 'query'>> {
   const adapter = watch(traced ? traceStatements(factory) : factory);
-  return new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 20_000 } });
+  return {
+    prisma: new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 20_000 } }),
+    query: directQuery(await adapter.connect()),
+  };
 }

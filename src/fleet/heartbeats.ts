@@ -1,7 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Actor, Viewer } from '../access/viewer.ts';
-import { type Database, type Db, Prisma } from '../db/database.ts';
+import { type Database, Prisma } from '../db/database.ts';
 import { actorColumns } from '../events/activity.ts';
 import { tellHeartbeats } from '../events/live.ts';
 import type { Agent, AgentStatus } from '../generated/prisma/client.ts';
@@ -111,7 +111,7 @@ export class Heartbeats {
 
   async #writeGroup(group: Waiting[]): Promise<void> {
     try {
-      const outcomes = await write(this.#database.prisma, group);
+      const outcomes = await write(this.#database, group);
       for (const { report, answer } of group) {
         const outcome = outcomes.get(report.agentId);
         if (outcome && isWritten(outcome)) answer.resolve(outcome);
@@ -146,11 +146,11 @@ export type ReportedAgent = Pick<Agent, (typeof ANSWERED)[number]>;
  * agent that only says that it is still there is told of; what changes is logged, and the log's trigger tells of it.
  * The answer counts those told of, as PostgreSQL does not run a query that nothing reads.
  */
-async function write(db: Db, group: Waiting[]): Promise<Map<string, Outcome>> {
+async function write({ query }: Database, group: Waiting[]): Promise<Map<string, Outcome>> {
   const reports = group.map(({ report }) => report);
   const actors = reports.map(({ actor }) => actorColumns(actor));
   const at = new Date();
-  const outcomes = await db.$queryRaw<Outcome[]>`
+  const outcomes = await query<Outcome>(Prisma.sql`
     WITH report AS (
       SELECT * FROM unnest(
         ${reports.map((r) => r.agentId)}::uuid[], ${reports.map((r) => r.status)}::text[],
@@ -196,7 +196,7 @@ async function write(db: Db, group: Waiting[]): Promise<Map<string, Outcome>> {
     ), told AS (${tellHeartbeats(Prisma.sql`unchanged`, at)})
     SELECT before.id AS "reporterId", before.status AS "reporterStatus", before."taskIsThere", ${COLUMNS},
            (SELECT count(*) FROM told)::int AS told
-    FROM before LEFT JOIN after ON after.id = before.id`;
+    FROM before LEFT JOIN after ON after.id = before.id`);
   return new Map(outcomes.map((outcome) => [outcome.reporterId, outcome]));
 }
 

@@ -14,6 +14,7 @@ export interface MissionControl {
   url: string;
   /** The server's database, for what the API does not show. */
   prisma: Server['fleet']['database']['prisma'];
+  query: Server['fleet']['database']['query'];
   /** Signed in as the OWNER of the first organization. */
   owner: Client;
   /** The same server for somebody with another token, or with none. */
@@ -55,6 +56,7 @@ export async function startMissionControl(
   return {
     url: server.url,
     prisma: server.fleet.database.prisma,
+    query: server.fleet.database.query,
     owner: new Client(server.url, ADMIN_TOKEN),
     as: (token) => new Client(server.url, token),
     statements,

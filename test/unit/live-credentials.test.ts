@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it, vi } from 'vitest';
 import { Authenticator, type SignedIn } from '../../src/access/authenticate.ts';
 import { LiveCredentials } from '../../src/access/live-credentials.ts';
@@ -10,24 +11,41 @@ import { createLog } from '../../src/log.ts';
 const LOOK_MS = 1_000;
 
 let database: Database;
-/** The database, which counts what is asked of it, and refuses when it is told to. */
 let db: Db;
+/** Statements of the database, which refuses them while it is away. */
 let asked = 0;
 let isAway = false;
 beforeAll(async () => {
   const snapshot = new Blob([new Uint8Array(await readFile(inject('snapshot')))]);
-  database = await openDatabase({ databaseUrl: null, dataDir: '', snapshot });
-  db = database.prisma.$extends({
-    query: {
-      $allOperations({ args, query }) {
-        asked++;
-        if (isAway) throw new Error('The database is away.');
-        return query(args);
-      },
-    },
-  }) as unknown as Db;
+  database = await openDatabase({ databaseUrl: null, dataDir: '', snapshot, watch: countStatements });
+  db = database.prisma;
 });
 afterAll(() => database.close());
+
+function countStatements(factory: SqlDriverAdapterFactory): SqlDriverAdapterFactory {
+  const { provider, adapterName } = factory;
+  return {
+    provider,
+    adapterName,
+    async connect() {
+      const adapter = await factory.connect();
+      const { queryRaw, executeRaw } = adapter;
+      const count = () => {
+        asked++;
+        if (isAway) throw new Error('The database is away.');
+      };
+      adapter.queryRaw = async (query) => {
+        count();
+        return queryRaw.call(adapter, query);
+      };
+      adapter.executeRaw = async (query) => {
+        count();
+        return executeRaw.call(adapter, query);
+      };
+      return adapter;
+    },
+  };
+}
 
 let live: LiveCredentials;
 let uses: TokenUses;
@@ -42,7 +60,7 @@ beforeEach(() => {
     warnings++;
   };
   uses = new TokenUses(db, log);
-  authenticator = new Authenticator(db, null, uses);
+  authenticator = new Authenticator(database, null, uses);
   live = new LiveCredentials(authenticator, log);
   live.start();
 });
@@ -125,8 +143,8 @@ it('a use that cannot be written is told in the log, and written at the next use
   isAway = true;
   uses.note(id, null);
   await vi.waitFor(() => expect(warnings).toBe(1));
-  expect(await lastUsedAt()).toBeNull();
   isAway = false;
+  expect(await lastUsedAt()).toBeNull();
   uses.note(id, null);
   await vi.waitFor(async () => expect(await lastUsedAt()).not.toBeNull());
 });

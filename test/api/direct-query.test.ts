@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Prisma } from '../../src/db/database.ts';
+import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
+
+let missionControl: MissionControl;
+beforeAll(async () => {
+  missionControl = await startMissionControl();
+});
+afterAll(() => missionControl.stop());
+
+it('answers with rows as Prisma has them', async () => {
+  const { prisma, query } = missionControl;
+  const { organizationId } = await prisma.apiToken.findFirstOrThrow();
+  const token = { organizationId, role: 'VIEWER', prefix: 'test', name: 'Näme "of" one' } as const;
+  await prisma.apiToken.createMany({
+    data: [null, new Date('2030-01-02T03:04:05.006Z'), new Date('2030-01-02T03:04:05Z')].map((expiresAt) => ({
+      ...token,
+      expiresAt,
+      tokenHash: randomUUID(),
+    })),
+  });
+  const rows = await prisma.apiToken.findMany({ orderBy: { id: 'asc' } });
+  expect(rows.length).toBeGreaterThan(2);
+  expect(await query(Prisma.sql`SELECT * FROM "ApiToken" ORDER BY id`)).toEqual(rows);
+  const hashes = rows.map(({ tokenHash }) => tokenHash);
+  const found = await query(
+    Prisma.sql`SELECT * FROM "ApiToken" WHERE "tokenHash" = ANY(${hashes}::text[]) ORDER BY id`,
+  );
+  expect(found).toEqual(rows);
+});
+
+it('takes values of all kinds', async () => {
+  const at = new Date('2030-01-02T03:04:05.006Z');
+  const texts = ['', 'a,b', '{"c"}', "d'e", 'f\\g', 'null', null];
+  const [row] = await missionControl.query(Prisma.sql`
+    SELECT ${texts}::text[] AS texts, ${[true, false]}::boolean[] AS flags, ${[]}::uuid[] AS none, ${null}::uuid AS nothing,
+           ${true}::boolean AS flag, ${7}::int AS number, ${at}::timestamptz AS at`);
+  expect(row).toEqual({ texts, flags: [true, false], none: [], nothing: null, flag: true, number: 7, at });
+});
+
+it('throws what the database refuses', async () => {
+  await expect(missionControl.query(Prisma.sql`SELECT ${'x'}::text::uuid`)).rejects.toThrow();
+});
