@@ -40,9 +40,21 @@ export interface Result {
   machine: { cpu: string; cores: number; memoryGb: number; node: string };
   measurements: (Measurement & { median: number; min: number; max: number })[];
   verdicts: Verdict[];
+  /** Of the runs before this one on this machine, the latest first. */
+  earlier: { at: string; verdicts: Verdict[] }[];
 }
 
-export function resultOf(bench: Bench, short: boolean, measurements: Measurement[], at: Date): Result {
+/** This run and those before it that are kept: whether a target is met is not for chance to say. */
+const RUNS = 3;
+
+/** @param before the result of the run before this one */
+export function resultOf(
+  bench: Bench,
+  short: boolean,
+  measurements: Measurement[],
+  at: Date,
+  before: Result | null,
+): Result {
   const [cpu] = cpus();
   return {
     bench: bench.name,
@@ -61,6 +73,7 @@ export function resultOf(bench: Bench, short: boolean, measurements: Measurement
       max: Math.max(...one.samples),
     })),
     verdicts: bench.targets.flatMap((target) => verdictOf(target, measurements)),
+    earlier: before ? [{ at: before.at, verdicts: before.verdicts }, ...before.earlier].slice(0, RUNS - 1) : [],
   };
 }
 
@@ -85,7 +98,7 @@ export function quantile(values: readonly number[], part: number): number {
 }
 
 /** As a Markdown page: the machine, the measurements and how they compare with the targets. */
-export function markdownOf(bench: Bench, { machine, measurements, verdicts, at, short }: Result): string {
+export function markdownOf(bench: Bench, { machine, measurements, verdicts, at, short, earlier }: Result): string {
   const { cpu, cores, memoryGb, node } = machine;
   const rows = measurements.map(({ name, unit, samples, ...stats }) => {
     const shown = [stats.median, stats.min, stats.max].map((value) => shownAs(value, unit));
@@ -96,14 +109,19 @@ export function markdownOf(bench: Bench, { machine, measurements, verdicts, at, 
     const unit = measurements.find(({ name }) => name === measurement)?.unit ?? '';
     const asked =
       'atMost' in verdict ? `at most ${shownAs(verdict.atMost, unit)}` : `at least ${shownAs(verdict.atLeast, unit)}`;
-    return [measurement, asked, shownAs(value, unit), ratio.toFixed(2), ratio >= 1 ? 'met' : 'missed'];
+    const before = earlier.flatMap((run) => {
+      const then = run.verdicts.find((each) => each.measurement === measurement);
+      return then ? [shownAs(then.median, unit)] : [];
+    });
+    const cells = [measurement, asked, shownAs(value, unit), ratio.toFixed(2), ratio >= 1 ? 'met' : 'missed'];
+    return [...cells, before.join(', ')];
   });
   return [
     `# ${bench.name}`,
     bench.about,
     `${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}; ${at.slice(0, 10)}${short ? '; short form' : ''}`,
     tableOf(['measurement', 'median', 'min', 'max', 'rounds'], rows),
-    ...(compared.length > 0 ? [tableOf(['target', 'asked for', 'median', 'times as good', ''], compared)] : []),
+    ...(compared.length > 0 ? [tableOf(['target', 'asked for', 'median', 'times as good', '', 'runs before'], compared)] : []),
   ]
     .join('\n\n')
     .concat('\n');

@@ -14,7 +14,8 @@ const SIZE: FleetSize = { agents: 1_000, boards: 50, gateways: 5 };
 /** Among as many a token is looked for. */
 const MANY: FleetSize = { agents: 100_000, boards: 5_000, gateways: 50 };
 const AT_A_TIME = [32, 512] as const;
-const FULL = { counts: AT_A_TIME, rounds: 3, times: { ms: 4_000, warmUpMs: 3_000, warmUpAgainMs: 1_000 } };
+/** After 3 s this server is at two thirds of the rate that it has for the rest of its days. */
+const FULL = { counts: AT_A_TIME, rounds: 3, times: { ms: 4_000, warmUpMs: 10_000, warmUpAgainMs: 2_000 } };
 /** Without 32 at a time, where one of the targets is not reached (docs/performance.md). */
 const SHORT = { counts: [512] as const, rounds: 1, times: { ms: 2_000, warmUpMs: 4_000, warmUpAgainMs: 0 } };
 

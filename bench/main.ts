@@ -1,9 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Bench, markdownOf, resultOf } from './bench.ts';
+import { type Bench, markdownOf, type Result, resultOf } from './bench.ts';
 import * as gateways from './gateways.ts';
 import * as growth from './growth.ts';
 import * as heartbeats from './heartbeats.ts';
@@ -37,7 +37,7 @@ for (const bench of BENCHES) {
   const measurements = await bench.run({ short, progress: (text) => process.stderr.write(`${bench.name}: ${text}\n`) });
   // It has no short form.
   if (measurements.length === 0) continue;
-  const result = resultOf(bench, short, measurements, new Date());
+  const result = resultOf(bench, short, measurements, new Date(), short ? null : await latestOf(bench));
   const markdown = markdownOf(bench, result);
   process.stdout.write(`${markdown}\n`);
   for (const { measurement, ratio } of short ? result.verdicts : []) {
@@ -47,7 +47,7 @@ for (const bench of BENCHES) {
   }
   if (short) continue;
   await mkdir(RESULTS, { recursive: true });
-  await writeFile(path.join(RESULTS, `${bench.name}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  await writeFile(resultFile(bench), `${JSON.stringify(result, null, 2)}\n`);
   await writeFile(path.join(RESULTS, `${bench.name}.md`), markdown);
   await writePage(
     BENCHES.map(({ name }) => name),
@@ -55,6 +55,15 @@ for (const bench of BENCHES) {
   );
 }
 process.exit(isBad ? 1 : 0);
+
+function resultFile({ name }: Bench): string {
+  return path.join(RESULTS, `${name}.json`);
+}
+
+/** Of the latest run in full; null when there was none. */
+async function latestOf(bench: Bench): Promise<Result | null> {
+  return existsSync(resultFile(bench)) ? JSON.parse(await readFile(resultFile(bench), 'utf8')) : null;
+}
 
 function argumentsOrExit(): { names: string[]; short: boolean } {
   const known = BENCHES.map(({ name }) => name);

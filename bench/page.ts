@@ -5,8 +5,9 @@ const PAGE = path.join(import.meta.dirname, '../docs/performance.md');
 
 const HEAD = `# Performance
 
-The latest results of each bench, with the machine that they were measured on. A target is kept when the last column says so; where
-it does not, there is work to do. To repeat one, on a machine that does nothing else:
+The latest results of each bench, with the machine that they were measured on. A target is kept where its row says “met”; where it
+does not, there is work to do. Beside it are the medians of up to two runs before, the latest first, as far as there were such on
+that machine. To repeat one, on a machine that does nothing else:
 
 \`\`\`sh
 npm run bench -- reads
