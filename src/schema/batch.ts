@@ -2,7 +2,7 @@ import { queryFromInfo } from '@pothos/plugin-prisma';
 import DataLoader from 'dataloader';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Context } from './context.ts';
-import { columnsAskedFor } from './loaded-columns.ts';
+import { columnsAskedFor, ITSELF } from './loaded-columns.ts';
 
 const loaders = new WeakMap<Context, Map<string, DataLoader<string, unknown>>>();
 
@@ -46,16 +46,13 @@ export function selectionOf<Columns extends Record<string, true>>(
   context: Context,
   info: GraphQLResolveInfo,
   columns: Columns,
-  paths: string[][] = ITSELF,
+  paths: readonly string[][] = ITSELF,
 ): { select: Columns } {
   const asked = columnsAskedFor(info, paths);
   if (asked) return { select: { ...columns, ...asked } };
   // All types of the schema that have rows are selected from by columns. For a type parameter the plugin's type stays open.
-  return queryFromInfo({ context, info, select: columns, paths }) as { select: Columns };
+  return queryFromInfo({ context, info, select: columns, paths: [...paths] }) as { select: Columns };
 }
-
-/** The field answers with its objects. */
-const ITSELF: string[][] = [];
 
 /** A field's place in the document: its path in the result without the numbers of lists. */
 function placeOf({ path, parentType }: GraphQLResolveInfo): string {
