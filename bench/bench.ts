@@ -121,7 +121,9 @@ export function markdownOf(bench: Bench, { machine, measurements, verdicts, at, 
     bench.about,
     `${cpu}, ${cores} cores, ${memoryGb} GB, Node ${node}; ${at.slice(0, 10)}${short ? '; short form' : ''}`,
     tableOf(['measurement', 'median', 'min', 'max', 'rounds'], rows),
-    ...(compared.length > 0 ? [tableOf(['target', 'asked for', 'median', 'times as good', '', 'runs before'], compared)] : []),
+    ...(compared.length > 0
+      ? [tableOf(['target', 'asked for', 'median', 'times as good', '', 'runs before'], compared)]
+      : []),
   ]
     .join('\n\n')
     .concat('\n');

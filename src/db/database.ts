@@ -23,7 +23,7 @@ export interface Database {
   /** For people: where the data is. Holds no password. */
   description: string;
   prisma: PrismaClient;
-  /** For what comes thousands of times a second; everything else goes through Prisma. */
+  /** For what comes thousands of times a second; everything else goes through Prisma's client. */
   query: DirectQuery;
   leases: Leases;
   /**

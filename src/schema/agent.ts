@@ -300,7 +300,7 @@ builder.queryFields((t) => ({
       args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
       resolve: (_root, { filter, ...page }, context, info) => {
         const where = { AND: [listedAgents(context.viewer), agentsMatching(filter)] };
-        return pageOf(page, listOf(context, info, context.fleet.database.prisma.agent, where));
+        return pageOf(page, listOf(context, info, 'agent', where));
       },
     },
     agentConnection,

@@ -53,9 +53,8 @@ export const board = builder.prismaObject('Board', {
         description: 'Its agents, the lead included, oldest first.',
         args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
         resolve: ({ id }, { filter, ...page }, context, info) => {
-          const of = { parents: context.fleet.database.prisma.board, id, relation: 'agents' };
           const where = { AND: [listedAgents(context.viewer), agentsMatching(filter)] };
-          return pageOf(page, listOfEach(context, info, of, where));
+          return pageOf(page, listOfEach(context, info, { parents: 'board', id, relation: 'agents' }, where));
         },
       },
       agentConnection,
@@ -66,9 +65,8 @@ export const board = builder.prismaObject('Board', {
         description: 'Its tasks, oldest first.',
         args: { filter: t.arg({ type: taskFilter, description: 'Only these.' }) },
         resolve: ({ id }, { filter, ...page }, context, info) => {
-          const of = { parents: context.fleet.database.prisma.board, id, relation: 'tasks' };
           const where = { AND: [visibleTasks(context.viewer), tasksMatching(filter)] };
-          return pageOf(page, listOfEach(context, info, of, where));
+          return pageOf(page, listOfEach(context, info, { parents: 'board', id, relation: 'tasks' }, where));
         },
       },
       taskConnection,
@@ -144,7 +142,7 @@ builder.queryFields((t) => ({
       args: { gatewayId: t.arg.id({ description: 'Only the boards on this gateway.' }) },
       resolve: (_root, { gatewayId, ...page }, context, info) => {
         const where = { AND: [visibleBoards(context.viewer), onGateway(gatewayId)] };
-        return pageOf(page, listOf(context, info, context.fleet.database.prisma.board, where));
+        return pageOf(page, listOf(context, info, 'board', where));
       },
     },
     boardConnection,

@@ -5,17 +5,13 @@ import { gather } from '../gather.ts';
 import type { Agent, Board, Gateway, Task } from '../generated/prisma/client.ts';
 import { selectionOf } from './batch.ts';
 import type { Context } from './context.ts';
+import { readRows } from './plain-rows.ts';
 
 interface Models {
   agent: Agent;
   board: Board;
   gateway: Gateway;
   task: Task;
-}
-
-/** A model of the Prisma client. */
-interface Rows {
-  findMany(args: { where: { AND: object[] } }): PromiseLike<{ id: string }[]>;
 }
 
 type Reader = (id: string) => Promise<{ id: string } | null>;
@@ -37,15 +33,17 @@ export async function rowById<Model extends keyof Models>(
 ): Promise<Models[Model] | null> {
   if (!isId(id)) return null;
   const query = selectionOf(context, info, { id: true });
-  const { prisma } = context.fleet.database;
-  const known = readers.get(prisma) ?? new LRUCache<string, Reader>({ max: READERS });
-  readers.set(prisma, known);
+  const { database } = context.fleet;
+  const known = readers.get(database) ?? new LRUCache<string, Reader>({ max: READERS });
+  readers.set(database, known);
   const key = JSON.stringify([model, query, where]);
-  const rows: Rows = prisma[model] as unknown as Rows;
   const reader =
     known.get(key) ??
     gather(async (ids) => {
-      const found = await rows.findMany({ ...query, where: { AND: [{ id: { in: filledUp(ids) } }, where] } });
+      const found = await readRows(database, model, {
+        ...query,
+        where: { AND: [{ id: { in: filledUp(ids) } }, where] },
+      });
       return new Map(found.map((row) => [row.id, row]));
     });
   known.set(key, reader);

@@ -2,10 +2,12 @@ import type { ObjectRef } from '@pothos/core';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { Range, Slice } from '../events/pages.ts';
 import { isId } from '../fleet/validation.ts';
+import type { Prisma } from '../generated/prisma/client.ts';
 import { readTogether, selectionOf } from './batch.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import type { List } from './page.ts';
+import { type Model, type RowsAsked, readRows, readRowsOfEach } from './plain-rows.ts';
 
 type Types = typeof builder.$inferSchemaTypes;
 
@@ -37,67 +39,53 @@ export const ID_CURSORS = {
   },
 };
 
-interface PartOfRows<Where> {
-  where: { AND: [Where, { id: Range<string> }] };
-  orderBy: { id: 'asc' | 'desc' };
-  take: number;
-}
-
-/** A model of the Prisma client. */
-interface Rows<Where> {
-  findMany(args: PartOfRows<Where> & { select: { id: true } }): PromiseLike<{ id: string }[]>;
-  count(args: { where: Where }): PromiseLike<number>;
-}
-
 /** The rows that meet a condition, oldest first. */
-export function listOf<Where>(
+export function listOf(
   context: Context,
   info: GraphQLResolveInfo,
-  rows: Rows<Where>,
-  where: Where,
+  model: Model,
+  where: Prisma.AgentWhereInput | Prisma.BoardWhereInput | Prisma.GatewayWhereInput,
 ): List<{ id: string }, string> {
+  const { database } = context.fleet;
+  const rows = database.prisma[model] as unknown as { count(args: object): PromiseLike<number> };
   return {
     ...ID_CURSORS,
-    read: (slice) => rows.findMany({ ...partOf(where, slice), ...selectionOf(context, info, { id: true }, ENTRIES) }),
-    has: async (range) => (await rows.findMany({ ...partOf(where, anyOf(range)), select: { id: true } })).length > 0,
+    read: (slice) =>
+      readRows(database, model, { ...partOf(where, slice), ...selectionOf(context, info, { id: true }, ENTRIES) }),
+    has: async (range) =>
+      (await readRows(database, model, { ...partOf(where, anyOf(range)), select: { id: true } })).length > 0,
     count: () => rows.count({ where }),
   };
 }
 
-/** A model of the Prisma client whose rows have lists of others. */
-interface Parents {
-  findMany(args: { where: { id: { in: string[] } }; select: Record<string, unknown> }): PromiseLike<unknown[]>;
-}
-
 /** Of one parent, the rows of a relation that meet a condition, oldest first; read together with those of other parents. */
-export function listOfEach<Where>(
+export function listOfEach<Where extends object>(
   context: Context,
   info: GraphQLResolveInfo,
-  { parents, id, relation }: { parents: Parents; id: string; relation: string },
+  { id, ...of }: { parents: Model; id: string; relation: string },
   where: Where,
 ): List<{ id: string }, string> {
-  const select = async (ids: readonly string[], selected: Record<string, unknown>) =>
-    // What is selected is known here only by name.
-    (await parents.findMany({ where: { id: { in: [...ids] } }, select: { id: true, ...selected } })) as ({
-      id: string;
-      _count: Record<string, number>;
-    } & Record<string, { id: string }[]>)[];
-  const part = (ids: readonly string[], query: object) =>
-    select(ids, { [relation]: query }).then((rows) => new Map(rows.map((row) => [row.id, row[relation] ?? []])));
+  const { database } = context.fleet;
+  const { parents, relation } = of;
   return {
     ...ID_CURSORS,
     async read(slice) {
-      const query = { ...partOf(where, slice), ...selectionOf(context, info, { id: true }, ENTRIES) };
-      return (await readTogether(context, info, 'page', id, (ids) => part(ids, query))) ?? [];
+      const asked = { ...partOf(where, slice), ...selectionOf(context, info, { id: true }, ENTRIES) };
+      return (await readTogether(context, info, 'page', id, (ids) => readRowsOfEach(database, of, ids, asked))) ?? [];
     },
     async has(range) {
-      const query = { ...partOf(where, anyOf(range)), select: { id: true } };
-      const found = await readTogether(context, info, Object.keys(range).join(), id, (ids) => part(ids, query));
+      const asked = { ...partOf(where, anyOf(range)), select: { id: true } };
+      const what = Object.keys(range).join();
+      const found = await readTogether(context, info, what, id, (ids) => readRowsOfEach(database, of, ids, asked));
       return (found ?? []).length > 0;
     },
     async count() {
       const counted = await readTogether(context, info, 'count', id, async (ids) => {
-        const rows = await select(ids, { _count: { select: { [relation]: { where } } } });
+        const select = { id: true, _count: { select: { [relation]: { where } } } };
+        const rows = await (database.prisma[parents] as unknown as Counted).findMany({
+          where: { id: { in: [...ids] } },
+          select,
+        });
         return new Map(rows.map((row) => [row.id, row._count[relation] ?? 0]));
       });
       return counted ?? 0;
@@ -105,12 +93,17 @@ export function listOfEach<Where>(
   };
 }
 
+/** A model of the Prisma client whose rows have lists of others. */
+interface Counted {
+  findMany(args: object): PromiseLike<{ id: string; _count: Record<string, number> }[]>;
+}
+
 /** One row is enough to know that there are some. */
 export function anyOf<Key>(range: Range<Key>): Slice<Key> {
   return { range, backwards: false, take: 1 };
 }
 
-function partOf<Where>(where: Where, { range, backwards, take }: Slice<string>): PartOfRows<Where> {
+function partOf(where: object, { range, backwards, take }: Slice<string>): Omit<RowsAsked, 'select'> {
   return { where: { AND: [where, { id: range }] }, orderBy: { id: backwards ? 'desc' : 'asc' }, take };
 }
 

@@ -149,8 +149,10 @@ export const gateway = builder.prismaObject('Gateway', {
         type: board,
         description: 'The boards whose agents run on it, oldest first.',
         resolve: ({ id }, page, context, info) => {
-          const of = { parents: context.fleet.database.prisma.gateway, id, relation: 'boards' };
-          return pageOf(page, listOfEach(context, info, of, visibleBoards(context.viewer)));
+          return pageOf(
+            page,
+            listOfEach(context, info, { parents: 'gateway', id, relation: 'boards' }, visibleBoards(context.viewer)),
+          );
         },
       },
       boardConnection,
@@ -161,9 +163,8 @@ export const gateway = builder.prismaObject('Gateway', {
         description: 'The agents on it that are managed here, oldest first.',
         args: { filter: t.arg({ type: agentFilter, description: 'Only these.' }) },
         resolve: ({ id }, { filter, ...page }, context, info) => {
-          const of = { parents: context.fleet.database.prisma.gateway, id, relation: 'agents' };
           const where = { AND: [listedAgents(context.viewer), agentsMatching(filter)] };
-          return pageOf(page, listOfEach(context, info, of, where));
+          return pageOf(page, listOfEach(context, info, { parents: 'gateway', id, relation: 'agents' }, where));
         },
       },
       agentConnection,
@@ -244,8 +245,7 @@ builder.queryFields((t) => ({
       type: gateway,
       description: 'The gateways, oldest first.',
       resolve: (_root, page, context, info) => {
-        const { gateway } = context.fleet.database.prisma;
-        return pageOf(page, listOf(context, info, gateway, visibleGateways(context.viewer)));
+        return pageOf(page, listOf(context, info, 'gateway', visibleGateways(context.viewer)));
       },
     },
     gatewayConnection,

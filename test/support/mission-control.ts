@@ -5,6 +5,7 @@ import path from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { readConfig } from '../../src/config.ts';
+import { type Database, openDatabase } from '../../src/db/database.ts';
 import { createLog, type Log } from '../../src/log.ts';
 import { type Server, type ServerOptions, startServer } from '../../src/server.ts';
 import { Client } from './client.ts';
@@ -14,7 +15,6 @@ export interface MissionControl {
   url: string;
   /** The server's database, for what the API does not show. */
   prisma: Server['fleet']['database']['prisma'];
-  query: Server['fleet']['database']['query'];
   /** Signed in as the OWNER of the first organization. */
   owner: Client;
   /** The same server for somebody with another token, or with none. */
@@ -56,7 +56,6 @@ export async function startMissionControl(
   return {
     url: server.url,
     prisma: server.fleet.database.prisma,
-    query: server.fleet.database.query,
     owner: new Client(server.url, ADMIN_TOKEN),
     as: (token) => new Client(server.url, token),
     statements,
@@ -68,9 +67,17 @@ export async function startMissionControl(
   };
 }
 
+/** A database of the test's own, without a server on it: nothing changes there but what the test does. */
+export async function openTestDatabase(): Promise<Database> {
+  const postgres = inject('postgres');
+  return postgres === null
+    ? openDatabase({ dataDir: '', databaseUrl: null, snapshot: await openSnapshot() })
+    : openDatabase({ dataDir: '', databaseUrl: await newDatabase(postgres) });
+}
+
 const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
 
-/** A database of the test's own, with all migrations. */
+/** With all migrations. @returns its URL */
 async function newDatabase(postgres: string): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const client = new pg.Client({ connectionString: `${postgres}/postgres` });
