@@ -1,11 +1,11 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { readRows } from '../db/plain-rows.ts';
 import { isId } from '../fleet/validation.ts';
 import { gather } from '../gather.ts';
 import type { Agent, Board, Gateway, Task } from '../generated/prisma/client.ts';
 import { selectionOf } from './batch.ts';
 import type { Context } from './context.ts';
-import { readRows } from './plain-rows.ts';
 
 interface Models {
   agent: Agent;

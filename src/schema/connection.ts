@@ -1,5 +1,6 @@
 import type { ObjectRef } from '@pothos/core';
 import type { GraphQLResolveInfo } from 'graphql';
+import { type Model, type RowsAsked, readRows, readRowsOfEach } from '../db/plain-rows.ts';
 import type { Range, Slice } from '../events/pages.ts';
 import { isId } from '../fleet/validation.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
@@ -7,7 +8,6 @@ import { readTogether, selectionOf } from './batch.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import type { List } from './page.ts';
-import { type Model, type RowsAsked, readRows, readRowsOfEach } from './plain-rows.ts';
 
 type Types = typeof builder.$inferSchemaTypes;
 

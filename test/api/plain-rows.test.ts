@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { getDatamodel } from '../../src/generated/pothos-types.ts';
 import {
   type Model,
   plainStatement,
@@ -9,7 +8,8 @@ import {
   type RowsAsked,
   readRows,
   readRowsOfEach,
-} from '../../src/schema/plain-rows.ts';
+} from '../../src/db/plain-rows.ts';
+import { getDatamodel } from '../../src/generated/pothos-types.ts';
 import { UNREACHABLE } from '../support/callers.ts';
 import { openTestDatabase } from '../support/mission-control.ts';
 

@@ -1,5 +1,5 @@
-import type { Database } from '../db/database.ts';
 import { getDatamodel } from '../generated/pothos-types.ts';
+import type { Database } from './database.ts';
 
 // Rows for lists and by id, as statements of our own where little is asked for: columns, and those of related rows, under
 // conditions on columns. Prisma's client takes a quarter of the time of a list for the same, and PostgreSQL twice as long for
