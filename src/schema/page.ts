@@ -61,9 +61,16 @@ export function pageOf<Row, Key>(args: PageArguments, list: List<Row, Key>): Pag
     startCursor: cursorOf(rows[0]),
     endCursor: cursorOf(rows.at(-1)),
   });
+  const edgeOf = (node: Row) => ({
+    node,
+    // Made when it is asked for: most documents ask for nodes.
+    get cursor() {
+      return list.toCursor(node);
+    },
+  });
   const page: Promised<{ [Part in keyof Page<Row>]: unknown }> = {
     get edges() {
-      return read().then(({ rows }) => rows.map((node) => new Edge(node, list)));
+      return read().then(({ rows }) => rows.map(edgeOf));
     },
     get pageInfo() {
       return read().then(infoOf);
@@ -74,21 +81,6 @@ export function pageOf<Row, Key>(args: PageArguments, list: List<Row, Key>): Pag
   };
   // GraphQL reads the properties that the document names, and waits for promises; the plugins' types know only values.
   return page as unknown as Page<Row>;
-}
-
-class Edge<Row> {
-  readonly node: Row;
-  readonly #list: Pick<List<Row, never>, 'toCursor'>;
-
-  constructor(node: Row, list: Pick<List<Row, never>, 'toCursor'>) {
-    this.node = node;
-    this.#list = list;
-  }
-
-  /** Made when it is asked for: most documents ask for nodes. */
-  get cursor(): string {
-    return this.#list.toCursor(this.node);
-  }
 }
 
 function sizeOf({ first, after, last, before }: PageArguments): { size: number; backwards: boolean } {

@@ -127,7 +127,7 @@ function conditions(model: Model, table: string): fc.Arbitrary<object> {
         fc.record({ id: fc.record({ gt: id, lte: id }, { requiredKeys: [] }) }),
         fc.record({ id: fc.record({ gte: id, lt: id }, { requiredKeys: [] }) }),
         ...ifThere('deletionRequestedAt', fc.constantFrom(null, leaving.deletionRequestedAt)),
-        ...ifThere('boardId', fc.constantFrom(null, ...ids.board)),
+        ...ifThere('boardId', fc.constantFrom(...ids.board, ...(model === 'agent' ? [null] : []))),
         ...ifThere('gatewayId', fc.constantFrom(...ids.gateway)),
         ...ifThere('isManaged', fc.boolean()),
         ...(model === 'agent' ? [fc.record({ status: fc.record({ in: fc.subarray([...STATUSES]) }) })] : []),
