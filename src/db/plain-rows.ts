@@ -2,7 +2,7 @@ import { getDatamodel } from '../generated/pothos-types.ts';
 import type { Database } from './database.ts';
 
 // Rows for lists and by id, as statements of our own where little is asked for: columns, and those of related rows, under
-// conditions on columns. Prisma's client takes a quarter of the time of a list for the same, and PostgreSQL twice as long for
+// conditions on either. Prisma's client takes a quarter of the time of a list for the same, and PostgreSQL twice as long for
 // lists of several parents, which it makes JSON of. Whatever is more goes to the client; both answer the same
 // (test/api/plain-rows.test.ts).
 
@@ -66,7 +66,7 @@ export function plainStatement(model: Model, asked: RowsAsked): Plain<Row> | nul
   const table = tableOf(model);
   const values: unknown[] = [];
   const selection = selectionOf(table, asked.select);
-  const condition = conditionOf(table, asked.where, values);
+  const condition = conditionOf('t', table, asked.where, values);
   if (!selection || condition === null) return null;
   const { columns, joins, toRow } = selection;
   const text = `SELECT ${columns.join(', ')} FROM "${table}" AS t${joins.join('')} WHERE ${condition}${orderOf(asked, values)}`;
@@ -85,7 +85,7 @@ export function plainStatementOfEach(
   const key = foreignKeyOf([...(fieldsOf.get(table)?.values() ?? [])].find((field) => isOther(field, list)));
   const values: unknown[] = [[...ids]];
   const selection = selectionOf(table, asked.select);
-  const condition = conditionOf(table, asked.where, values);
+  const condition = conditionOf('t', table, asked.where, values);
   if (key === null || !selection || condition === null) return null;
   const { columns, joins, toRow } = selection;
   const names = columns.map((_, index) => `c${index}`);
@@ -170,17 +170,38 @@ function relatedColumns(field: Field | undefined, wanted: unknown): string[] | n
 
 const COMPARISONS: Record<string, string> = { gt: '>', gte: '>=', lt: '<', lte: '<=' };
 
-/** What `where` asks of a row, in SQL; null when it asks for more than columns. @param values gets those that are compared with */
-function conditionOf(table: string, where: object, values: unknown[]): string | null {
+/**
+ * What `where` asks of a row, in SQL; null when it asks for more than columns.
+ * @param alias of the table
+ * @param values gets those that are compared with
+ */
+function conditionOf(alias: string, table: string, where: object, values: unknown[]): string | null {
   const parts: (string | null)[] = Object.entries(where).flatMap(([name, wanted]) => {
     // As it is for Prisma.
     if (wanted === undefined) return [];
-    if (name === 'AND') return [wanted].flat().map((each) => conditionOf(table, each, values));
-    return isPlain(fieldsOf.get(table)?.get(name)) ? conditionsOn(`t."${name}"`, wanted, values) : [null];
+    if (name === 'AND') return [wanted].flat().map((each) => conditionOf(alias, table, each, values));
+    const field = fieldsOf.get(table)?.get(name);
+    return isPlain(field)
+      ? conditionsOn(`${alias}."${name}"`, wanted, values)
+      : [conditionOnRelated(alias, field, wanted, values)];
   });
   if (parts.includes(null)) return null;
   const conditions = parts.filter((part) => part !== TRUE);
   return conditions.length === 0 ? TRUE : conditions.join(' AND ');
+}
+
+function conditionOnRelated(
+  alias: string,
+  field: Field | undefined,
+  wanted: unknown,
+  values: unknown[],
+): string | null {
+  const key = foreignKeyOf(field);
+  if (!field || key === null || typeof wanted !== 'object' || wanted === null) return null;
+  const other = `${alias}x`;
+  const condition = conditionOf(other, field.type, wanted, values);
+  if (condition === null) return null;
+  return `EXISTS (SELECT FROM "${field.type}" AS ${other} WHERE ${other}.id = ${alias}."${key}" AND ${condition})`;
 }
 
 const TRUE = 'TRUE';

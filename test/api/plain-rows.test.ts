@@ -128,6 +128,13 @@ function conditions(model: Model, table: string): fc.Arbitrary<object> {
         fc.record({ id: fc.record({ gte: id, lt: id }, { requiredKeys: [] }) }),
         ...ifThere('deletionRequestedAt', fc.constantFrom(null, leaving.deletionRequestedAt)),
         ...ifThere('boardId', fc.constantFrom(...ids.board, ...(model === 'agent' ? [null] : []))),
+        ...(columns.includes('boardId')
+          ? [
+              fc
+                .constantFrom(...ids.gateway)
+                .map((gatewayId) => ({ board: { gatewayId, AND: { deletionRequestedAt: null } } })),
+            ]
+          : []),
         ...ifThere('gatewayId', fc.constantFrom(...ids.gateway)),
         ...ifThere('isManaged', fc.boolean()),
         ...(model === 'agent' ? [fc.record({ status: fc.record({ in: fc.subarray([...STATUSES]) }) })] : []),
@@ -183,7 +190,8 @@ describe.each(['agent', 'board', 'gateway', 'task'] as const)('rows of %s', (mod
 it.each<[string, Model, Partial<RowsAsked>]>([
   ['a part of a text', 'agent', { where: { name: { contains: 'gent 1', mode: 'insensitive' } } }],
   ['one of several conditions', 'agent', { where: { OR: [{ status: 'IDLE' }, { kind: 'BOARD_LEAD' }] } }],
-  ['a condition on a related row', 'task', { where: { board: { deletionRequestedAt: null } } }],
+  ['a condition on related rows', 'board', { where: { agents: { some: { status: 'IDLE' } } } }],
+  ['a condition that a related row does not meet', 'task', { where: { board: { isNot: { maxAgents: 7 } } } }],
   ['a list of enums', 'agent', { select: { id: true, requests: true } }],
   ['a list of rows', 'board', { select: { id: true, agents: { select: { id: true }, orderBy: { id: 'asc' } } } }],
   [
