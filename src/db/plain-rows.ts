@@ -171,7 +171,7 @@ function relatedColumns(field: Field | undefined, wanted: unknown): string[] | n
 const COMPARISONS: Record<string, string> = { gt: '>', gte: '>=', lt: '<', lte: '<=' };
 
 /**
- * What `where` asks of a row, in SQL; null when it asks for more than columns.
+ * What `where` asks of a row, in SQL; null when it asks for more than columns, its own or of rows that it belongs to.
  * @param alias of the table
  * @param values gets those that are compared with
  */

@@ -3,7 +3,6 @@ import type { GraphQLResolveInfo } from 'graphql';
 import { type Model, type RowsAsked, readRows, readRowsOfEach } from '../db/plain-rows.ts';
 import type { Range, Slice } from '../events/pages.ts';
 import { isId } from '../fleet/validation.ts';
-import type { Prisma } from '../generated/prisma/client.ts';
 import { readTogether, selectionOf } from './batch.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -44,7 +43,7 @@ export function listOf(
   context: Context,
   info: GraphQLResolveInfo,
   model: Model,
-  where: Prisma.AgentWhereInput | Prisma.BoardWhereInput | Prisma.GatewayWhereInput,
+  where: object,
 ): List<{ id: string }, string> {
   const { database } = context.fleet;
   const rows = database.prisma[model] as unknown as { count(args: object): PromiseLike<number> };
@@ -59,11 +58,11 @@ export function listOf(
 }
 
 /** Of one parent, the rows of a relation that meet a condition, oldest first; read together with those of other parents. */
-export function listOfEach<Where extends object>(
+export function listOfEach(
   context: Context,
   info: GraphQLResolveInfo,
   { id, ...of }: { parents: Model; id: string; relation: string },
-  where: Where,
+  where: object,
 ): List<{ id: string }, string> {
   const { database } = context.fleet;
   const { parents, relation } = of;
