@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { gather } from '../../src/gather.ts';
 
@@ -31,6 +32,26 @@ describe('look-ups that go together', () => {
     void get('a');
     await soon();
     expect(reads.map(({ keys }) => keys)).toEqual([['a', 'b', 'nobody'], ['a']]);
+  });
+
+  it('wait some turns for others when they are few, and not when they are many', async () => {
+    const { reads, get } = reader();
+    void get('a');
+    await immediate();
+    await immediate();
+    void get('b');
+    await soon();
+    expect(reads.map(({ keys }) => keys)).toEqual([['a', 'b']]);
+    await reads[0]?.end();
+    const many = Array.from({ length: 20 }, (_, index) => String(index));
+    for (const key of many) void get(key);
+    await immediate();
+    await immediate();
+    void get('late');
+    await soon();
+    expect(reads[1]?.keys).toEqual(many);
+    await reads[1]?.end();
+    expect(reads[2]?.keys).toEqual(['late']);
   });
 
   it('wait for the read under way, which may have seen what was before they were asked for', async () => {
