@@ -34,9 +34,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 let isBad = false;
 for (const bench of BENCHES) {
   if (names.length > 0 && !names.includes(bench.name)) continue;
-  const measurements = await bench.run({ short, progress: (text) => process.stderr.write(`${bench.name}: ${text}\n`) });
+  const started = performance.now();
+  const progress = (text: string) => process.stderr.write(`${bench.name}: ${text}\n`);
+  const measurements = await bench.run({ short, progress });
   // It has no short form.
   if (measurements.length === 0) continue;
+  progress(`took ${Math.round((performance.now() - started) / 1_000)} s`);
   const result = resultOf(bench, short, measurements, new Date(), short ? null : await latestOf(bench));
   const markdown = markdownOf(bench, result);
   process.stdout.write(`${markdown}\n`);

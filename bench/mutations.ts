@@ -12,7 +12,7 @@ const PER_SECOND = 60;
 /** On each gateway, at the beginning. */
 const AGENTS = 12;
 const FULL = { rounds: 5, cycles: 120 };
-const SHORT = { rounds: 1, cycles: 20 };
+const SHORT = { rounds: 1, cycles: 15 };
 
 export const name = 'mutations';
 export const about =
