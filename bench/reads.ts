@@ -21,7 +21,7 @@ const FULL = {
   contenders: CONTENDERS,
   rounds: 3,
   // After 3 s this server is at two thirds of the rate that it has for the rest of its days.
-  times: { ms: 4_000, warmUpMs: 10_000, warmUpAgainMs: 1_000 },
+  times: { ms: 4_000, warmUpMs: 6_000, warmUpAgainMs: 1_000 },
 };
 /** Without the one that no target names. */
 const SHORT = {
