@@ -110,16 +110,17 @@ async function makeTables(databaseUrl: string): Promise<void> {
 
 interface Contestant {
   server: ServerProcess;
-  agents: AgentWithToken[];
   database: pg.Client;
 }
 
 /** The contenders, all of them running, each on a database of its own: nobody is told of what the others write. */
 class Stage {
   readonly #contestants: Record<Contender, Contestant>;
+  readonly #agents: AgentWithToken[];
 
-  private constructor(contestants: Record<Contender, Contestant>) {
+  private constructor(contestants: Record<Contender, Contestant>, agents: AgentWithToken[]) {
     this.#contestants = contestants;
+    this.#agents = agents;
   }
 
   static async open(postgres: PostgresServer): Promise<Stage> {
@@ -134,9 +135,9 @@ class Stage {
       const server = await start(contender, databaseUrl);
       const database = new pg.Client({ connectionString: databaseUrl });
       await database.connect();
-      contestants[contender] = { server, agents, database };
+      contestants[contender] = { server, database };
     }
-    return new Stage(contestants as Record<Contender, Contestant>);
+    return new Stage(contestants as Record<Contender, Contestant>, agents);
   }
 
   /** @throws AssertionError when one answers otherwise than it should */
@@ -149,8 +150,7 @@ class Stage {
           headers: { 'content-type': 'application/json', ...headers },
           body: bodies[0] ?? '',
         });
-        const { agents } = this.#contestants[contender];
-        const expected = { data: { heartbeat: { id: agents[index]?.id, status: 'IDLE' } } };
+        const expected = { data: { heartbeat: { id: this.#agents[index]?.id, status: 'IDLE' } } };
         deepEqual(await response.json(), expected, `${contender} does not answer as it should.`);
       }
     }
@@ -175,11 +175,11 @@ class Stage {
 
   /** @throws Error when an agent that has reported in is not known to have done so */
   async #expectWritten(contender: Contender, count: number, since: Date): Promise<void> {
-    const { agents, database } = this.#contestants[contender];
+    const { database } = this.#contestants[contender];
     const { rows } = await database.query(
       `SELECT id, status, "lastHeartbeatAt" FROM unnest($1::uuid[]) AS reported (id) LEFT JOIN "Agent" USING (id)
        WHERE ("lastHeartbeatAt" >= $2 AND status = 'IDLE') IS NOT TRUE`,
-      [agents.slice(0, count).map(({ id }) => id), since],
+      [this.#agents.slice(0, count).map(({ id }) => id), since],
     );
     if (rows.length === 0) return;
     const example = JSON.stringify(rows[0]);
@@ -189,13 +189,13 @@ class Stage {
   }
 
   #asked(contender: Contender, count: number): Pick<Required<Load>, 'url' | 'headers' | 'bodies' | 'callers'> {
-    const { server, agents } = this.#contestants[contender];
+    const { server } = this.#contestants[contender];
     const isBare = contender === 'bare';
     return {
       url: `${server.url}/graphql`,
       headers: {},
       bodies: [JSON.stringify(isBare ? { status: 'IDLE' } : { query: `mutation ${HEARTBEAT}` })],
-      callers: agents.slice(0, count).map(({ token }) => ({ 'x-agent-token': token })),
+      callers: this.#agents.slice(0, count).map(({ token }) => ({ 'x-agent-token': token })),
     };
   }
 

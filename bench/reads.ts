@@ -20,7 +20,7 @@ const FULL = {
   queries: QUERIES,
   contenders: CONTENDERS,
   rounds: 3,
-  // After 3 s this server is at two thirds of the rate that it has for the rest of its days.
+  // After 3 s of a query this server is not yet at the rate that it has later.
   times: { ms: 4_000, warmUpMs: 6_000, warmUpAgainMs: 1_000 },
 };
 /** Without the one that no target names. */
