@@ -24,8 +24,8 @@ export interface WriterOptions {
 export interface PatchResult {
   /** False when all was there already. */
   changed: boolean;
-  /** The gateway's entries, all of them, as they were read before. */
-  before: ConfigSnapshot['entries'];
+  /** The gateway's configuration as it was read before. */
+  before: Pick<ConfigSnapshot, 'entries' | 'settings'>;
   /** Agents that had to be made anew. */
   revived: ReadonlySet<string>;
 }
@@ -96,8 +96,8 @@ export class ConfigWriter {
     const known: KnownAgents = Object.assign({}, ...calls.map((call) => call.known));
     const revived = new Set<string>();
     try {
-      const { entries: before } = await this.#put(entries, known, revived);
-      for (const call of calls) call.done({ changed: !isApplied(call.patch, before), before, revived });
+      const before = await this.#put(entries, known, revived);
+      for (const call of calls) call.done({ changed: !isApplied(call.patch, before.entries), before, revived });
     } catch (thrown) {
       const error = toGatewayError(thrown);
       const bad = hasReason(error, 'invalid-config') ? offendersOf(error, calls) : calls;

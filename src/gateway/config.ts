@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ask, type GatewayRequests, type RequestOptions } from './requests.ts';
 
@@ -19,6 +20,8 @@ export interface ConfigSnapshot {
   applied: boolean;
   ownership: string | null;
   entries: Readonly<Record<string, AgentEntry>>;
+  /** Tells apart what else is set, for all agents, and nothing of it. */
+  settings: string;
   /** The default model, for example `anthropic/claude-opus-4`; null when there is none. */
   modelPrimary: string | null;
 }
@@ -64,12 +67,16 @@ export function usableModel(answer: unknown): boolean {
 }
 
 function snapshotOf(frame: z.output<typeof configFrame>): ConfigSnapshot {
-  const agents = frame.sourceConfig?.agents;
+  // What is in `meta` tells of the latest write.
+  const { agents, meta, ...settings } = frame.sourceConfig ?? {};
   return {
     hash: frame.hash,
     applied: frame.configRevisionHash === frame.appliedConfigHash,
     ownership: agents?.ownership ?? null,
     entries: agents?.entries ?? {},
+    settings: createHash('sha256')
+      .update(JSON.stringify([settings, { ...agents, entries: null }]))
+      .digest('hex'),
     modelPrimary: primaryOf(agents?.defaults?.model),
   };
 }

@@ -17,7 +17,7 @@ import { fail, secondsOf, succeed } from './outcome.ts';
 import { beats, divideWork, wantedEntry } from './plan.ts';
 import { provisionDocuments, provisionSession, wakeAgent } from './provision-agent.ts';
 import { Stage } from './stage.ts';
-import { recordStep, runStep } from './steps.ts';
+import { both, recordStep, runStep } from './steps.ts';
 import { commandHints } from './tools-check.ts';
 import type { AgentWithBoard, Workspaces } from './workspaces.ts';
 
@@ -33,8 +33,11 @@ export interface Reconciler {
   concurrency: number;
 }
 
-/** Agents are often asked for in a row. Waiting until none has come for this long lets them share a write, … */
-const QUIET_MS = 50;
+/**
+ * Agents are often asked for in a row, which takes about 20 ms each on the embedded database. Waiting until none has come for this
+ * long lets them share a write, …
+ */
+const QUIET_MS = 35;
 /** … but no longer than this: writes of the gateway's configuration take from half a second to many. */
 const GATHER_MS = 3_000;
 /** How long a gateway takes at most to make the heartbeat job of an agent that it has just got. */
@@ -208,7 +211,7 @@ async function provisionAll(
 ): Promise<void> {
   if (agents.length === 0) return;
   const { database, workspaces, metrics } = reconciler;
-  const { registered, entries, revived } = await registerAll(reconciler, connection, agents);
+  const { registered, before, revived } = await registerAll(reconciler, connection, agents);
   if (registered.length === 0) return;
   let jobs: ReadonlyMap<string, HeartbeatJob>;
   try {
@@ -229,7 +232,7 @@ async function provisionAll(
         return null;
       }
     });
-  const hintOf = commandHints(connection, entries);
+  const hintOf = commandHints(connection, before);
   // A turn occupies the gateway's one thread, and so does the first change of a session, most of all between other requests: 50
   // agents took 24 to 39 s when each had its session right after its documents, and 15 to 19 s like this.
   const documents = new Stage(registered.length);
@@ -257,8 +260,8 @@ async function provisionAll(
 interface Registered<T> {
   /** The agents that the gateway has now. */
   registered: T[];
-  /** The entries of all agents of the gateway; of these agents, as they were before. */
-  entries: PatchResult['before'];
+  /** The gateway's configuration before. */
+  before: PatchResult['before'];
   revived: PatchResult['revived'];
 }
 
@@ -277,22 +280,22 @@ async function registerAll<T extends Agent>(
       of.map((agent) => agent.id),
       { name: 'REGISTER', outcome, detail: null, startedAt, durationMs },
     );
-  await record(agents, 'RUNNING', null);
   const known = await knownAgents(prisma, agents);
   const writer = writerOf(connection);
-  const outcomes = await Promise.allSettled(
+  const writing = Promise.allSettled(
     agents.map((agent) => writer.patch({ [agent.openclawAgentId]: wantedEntry(agent) }, known)),
   );
+  const outcomes = await both(writing, record(agents, 'RUNNING', null));
   const durationMs = performance.now() - started;
   const changed: T[] = [];
   const unchanged: T[] = [];
-  let entries: PatchResult['before'] = {};
+  let before: PatchResult['before'] = { entries: {}, settings: '' };
   let revived: PatchResult['revived'] = new Set();
   for (const [index, agent] of agents.entries()) {
     const outcome = outcomes[index];
     if (outcome?.status === 'fulfilled') {
       (outcome.value.changed ? changed : unchanged).push(agent);
-      ({ before: entries, revived } = outcome.value);
+      ({ before, revived } = outcome.value);
     } else if (outcome) {
       await recordStep(reconciler, [agent.id], {
         name: 'REGISTER',
@@ -306,7 +309,7 @@ async function registerAll<T extends Agent>(
   }
   if (changed.length > 0) await record(changed, 'CHANGED', durationMs);
   if (unchanged.length > 0) await record(unchanged, 'UNCHANGED', durationMs);
-  return { registered: [...changed, ...unchanged], entries, revived };
+  return { registered: [...changed, ...unchanged], before, revived };
 }
 
 /** Those whose ids were on the gateway before: of the agents themselves, or of others that have left. */

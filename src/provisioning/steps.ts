@@ -77,9 +77,10 @@ async function runAndRecord<T extends StepResult>(
   const started = performance.now();
   const record = (outcome: StepOutcome, detail: string | null, durationMs: number | null) =>
     recordStep(records, [agentId], { name, outcome, detail, startedAt, durationMs });
-  if (LONG_STEPS.has(name)) await record('RUNNING', null, null);
+  // Told while the work is under way already.
+  const told = LONG_STEPS.has(name) ? record('RUNNING', null, null) : null;
   try {
-    const result = await work();
+    const result = await both(work(), told);
     await store?.(result);
     await record(result.outcome, result.detail ?? null, performance.now() - started);
     return result;
@@ -87,4 +88,11 @@ async function runAndRecord<T extends StepResult>(
     await record('FAILED', error instanceof Error ? error.message : String(error), performance.now() - started);
     throw error;
   }
+}
+
+/** What the work results in, when what goes along with it has ended as well, also when one of them fails. */
+export async function both<T>(work: Promise<T>, along: Promise<unknown> | null): Promise<T> {
+  await Promise.allSettled([work, along]);
+  await along;
+  return work;
 }

@@ -1,5 +1,5 @@
-import { type AgentSummary, listAgents } from '../gateway/agents.ts';
-import type { AgentEntry } from '../gateway/config.ts';
+import { listAgents } from '../gateway/agents.ts';
+import type { ConfigSnapshot } from '../gateway/config.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { sessionKeyOf } from '../gateway/session-key.ts';
 import { type EffectiveTools, effectiveTools } from '../gateway/tools.ts';
@@ -38,27 +38,54 @@ function commandHint(
   return `${how}, ${CONSEQUENCE} In the gateway's configuration set ${entry}.exec.mode to "full".`;
 }
 
+/** What was asked of a gateway since it was started and its settings were as they are. */
+interface Asked {
+  bootId: string | null;
+  settings: string;
+  /** By what the agents' entries say of it. */
+  tools: Map<string, Promise<EffectiveTools>>;
+}
+
+const askedOf = new WeakMap<GatewayConnection, Asked>();
+
 /**
  * Tells for each agent of a run what an operator should know of its commands. Which tools an agent has follows from the
- * gateway's configuration, so agents whose entries say the same of that are asked for once: the answer has 34 KB.
+ * gateway's configuration, so they are asked for once for all agents whose entries say the same of that, as long as the rest
+ * stays as it is: the answer has 34 KB, and the first after a change of the configuration takes the gateway 50 to 100 ms
+ * (measured on OpenClaw 2026.9.6).
  *
- * @param entries those of the gateway's configuration, by the agents' ids there
+ * @param config the gateway's, before this run
  */
-export function commandHints(connection: GatewayConnection, entries: Readonly<Record<string, AgentEntry>>) {
-  const asked = new Map<string, Promise<EffectiveTools>>();
-  let listed: Promise<AgentSummary[]> | null = null;
+export function commandHints(
+  connection: GatewayConnection,
+  { entries, settings }: Pick<ConfigSnapshot, 'entries' | 'settings'>,
+) {
+  const { tools } = askedBefore(connection, settings);
+  // It is not needed before the agents' sessions are there.
+  const listed = listAgents(connection);
+  listed.catch(() => undefined);
   /** When its session is there. @throws GatewayError */
   return async (openclawAgentId: string): Promise<string | null> => {
-    listed ??= listAgents(connection);
     const { name, workspace, agentDir, identity, heartbeat, ...rest } = entries[openclawAgentId] ?? {};
     const key = JSON.stringify(rest);
-    const tools = asked.get(key) ?? effectiveTools(connection, sessionKeyOf(openclawAgentId));
-    asked.set(key, tools);
-    const [all, effective] = await Promise.all([listed, tools]);
+    const asked = tools.get(key) ?? effectiveTools(connection, sessionKeyOf(openclawAgentId));
+    tools.set(key, asked);
+    // A failure is not what to remember.
+    asked.catch(() => tools.delete(key));
+    const [all, effective] = await Promise.all([listed, asked]);
     return commandHint(
       openclawAgentId,
       effective,
       all.find(({ id }) => id === openclawAgentId)?.permissionMode ?? null,
     );
   };
+}
+
+function askedBefore(connection: GatewayConnection, settings: string): Asked {
+  const { bootId } = connection.info;
+  const before = askedOf.get(connection);
+  if (before && before.bootId === bootId && before.settings === settings) return before;
+  const asked: Asked = { bootId, settings, tools: new Map() };
+  askedOf.set(connection, asked);
+  return asked;
 }

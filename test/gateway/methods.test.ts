@@ -247,8 +247,32 @@ test('tools, health, heartbeats and configuration are read', async () => {
     applied: false,
     ownership: 'explicit',
     entries: { a: { name: 'A', tools: {} } },
+    settings: expect.stringMatching(/^[0-9a-f]{64}$/),
     modelPrimary: 'fake/1',
   });
+});
+
+test('what is set for all agents is told apart from what is of one, and from when it was written', async () => {
+  const settingsWith = async (sourceConfig: object) => {
+    const { requests } = gateway({ 'config.get': () => ({ hash: 'h', sourceConfig }) });
+    return (await readConfig(requests)).settings;
+  };
+  const entries = { a: { name: 'A' } };
+  const settings = await settingsWith({ tools: { profile: 'full' }, agents: { ownership: 'explicit', entries } });
+  const others = { a: { name: 'B' }, b: {} };
+  expect(
+    await settingsWith({
+      tools: { profile: 'full' },
+      agents: { ownership: 'explicit', entries: others },
+      meta: { lastTouchedAt: 'today' },
+    }),
+  ).toBe(settings);
+  expect(await settingsWith({ tools: { profile: 'coding' }, agents: { ownership: 'explicit', entries } })).not.toBe(
+    settings,
+  );
+  expect(
+    await settingsWith({ tools: { profile: 'full' }, agents: { ownership: 'explicit', entries, defaults: {} } }),
+  ).not.toBe(settings);
 });
 
 test('an answer that is not understood is a lasting error that names the method', async () => {
