@@ -2,11 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type BareAgent, type GatewayAddress, openGateway } from './bare-provisioning.ts';
 
 // The order in which control planes set up agents before gateways took a patch of many entries, brought to today's protocol:
-// each agent by itself, each request on a connection of its own.
+// each agent by itself, each request on a connection of its own. Waits and tries are those of abhi1693/openclaw-mission-control,
+// backend/app/services/openclaw/provisioning.py, at 13337fc.
 
-/** How often it waits for an agent that was created to be there. */
-const POLL_MS = 50;
-const VISIBLE_WITHIN_MS = 15_000;
+/** The gateway knows an agent some moments after it was created. */
+const WAIT_AFTER_CREATE_MS = 750;
+/** When that was not enough; each wait is twice the one before. */
+const UPDATE_TRIES = 5;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 4_000;
+/** It had no such job; this waits as short as is sensible. */
+const JOB_POLL_MS = 50;
+const JOB_WITHIN_MS = 15_000;
 /** How often it reads the configuration again when somebody else has written it meanwhile. */
 const PATCH_TRIES = 10;
 
@@ -37,7 +44,8 @@ async function setUp(gateway: GatewayAddress, agent: BareAgent): Promise<void> {
     name: agent.openclawAgentId,
     workspace: agent.workspace,
   });
-  await untilThere(() => call('agents.update', { agentId, name }));
+  await sleep(WAIT_AFTER_CREATE_MS);
+  await updateWhenThere(() => call('agents.update', { agentId, name, workspace: agent.workspace }));
   await patchHeartbeat(call, agentId, every);
   for (const file of files) await call('agents.files.set', { agentId, ...file });
   await call('cron.scratch.set', { jobId: await heartbeatJob(call, agentId), content: scratch });
@@ -61,28 +69,30 @@ async function patchHeartbeat(call: Call, agentId: string, every: string): Promi
   }
 }
 
+async function updateWhenThere(update: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await update();
+      return;
+    } catch (error) {
+      if (tries === UPDATE_TRIES || !/not found/.test(String(error))) throw error;
+      await sleep(Math.min(FIRST_WAIT_MS * 2 ** (tries - 1), LONGEST_WAIT_MS));
+    }
+  }
+}
+
 /** The gateway makes it some moments after the patch. */
 async function heartbeatJob(call: Call, agentId: string): Promise<string> {
-  return untilThere(async () => {
+  const deadline = performance.now() + JOB_WITHIN_MS;
+  for (;;) {
     const { jobs } = await call<{ jobs: { id: string; declarationKey?: string }[] }>('cron.list', {
       agentId,
       includeDisabled: true,
     });
     const job = jobs.find(({ declarationKey }) => declarationKey === `heartbeat:${agentId}`);
-    if (!job) throw new Error('heartbeat job not found');
-    return job.id;
-  });
-}
-
-async function untilThere<Result>(ask: () => Promise<Result>): Promise<Result> {
-  const deadline = performance.now() + VISIBLE_WITHIN_MS;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!/not found/.test(String(error)) || performance.now() > deadline) throw error;
-      await sleep(POLL_MS);
-    }
+    if (job) return job.id;
+    if (performance.now() > deadline) throw new Error('heartbeat job not found');
+    await sleep(JOB_POLL_MS);
   }
 }
 

@@ -26,21 +26,29 @@ export interface OwnOutcome {
   steps: Map<string, number[]>;
 }
 
-/** As an operator does it. @param count at most 100 */
-export function provisionThroughApi(gateway: BenchGateway, count: number): Promise<OwnOutcome> {
-  return onEmbeddedServer((api) => createAgents(api, gateway, count));
+/** As an operator does it. @param count at most 100 @param times that so many are created, one after another */
+export function provisionThroughApi(gateway: BenchGateway, count: number, times: number): Promise<OwnOutcome[]> {
+  return onEmbeddedServer(async (api) => {
+    const gatewayId = await addGateway(api, gateway);
+    const outcomes: OwnOutcome[] = [];
+    for (let time = 1; time <= times; time++) {
+      const { createBoard } = await api.ask(CREATE_BOARD, { input: { name: `Bench ${time}`, gatewayId } });
+      await gateway.settle();
+      outcomes.push(await createAgents(api, gateway, made(createBoard).id, count));
+    }
+    return outcomes;
+  });
 }
 
-async function createAgents(api: Api, gateway: BenchGateway, count: number): Promise<OwnOutcome> {
-  const { url, token, stateDir: workspaceRoot } = gateway;
+/** @returns its id, when its main agent is ready */
+async function addGateway(api: Api, { url, token, stateDir: workspaceRoot }: BenchGateway): Promise<string> {
   const { createGateway } = await api.ask(CREATE_GATEWAY, { input: { name: 'Bench', url, token, workspaceRoot } });
   const { id: gatewayId } = made(createGateway);
-  const mainAgent = async () => (await api.ask(FLEET, { gatewayId })).gateway?.agents.nodes ?? [];
-  await allEnded(mainAgent, 1);
-  const { createBoard } = await api.ask(CREATE_BOARD, { input: { name: 'Bench', gatewayId } });
-  const { id: boardId } = made(createBoard);
-  await gateway.settle();
+  await allEnded(async () => (await api.ask(FLEET, { gatewayId })).gateway?.agents.nodes ?? [], 1);
+  return gatewayId;
+}
 
+async function createAgents(api: Api, gateway: BenchGateway, boardId: string, count: number): Promise<OwnOutcome> {
   const startedAt = Date.now();
   const names = Array.from({ length: count }, (_, index) => `Worker ${index + 1}`);
   await Promise.all(
