@@ -39,8 +39,8 @@ export const about =
   `A server on PostgreSQL under a steady load, in each second at most: ${QUERIES_PER_SECOND} queries, ${HEARTBEATS_PER_SECOND} ` +
   `heartbeats of ${REPORTING} agents with their tokens, and ${CHANGES_PER_SECOND} changes of status that ${SUBSCRIBERS} ` +
   'subscribers are told of; every other second an agent is created on a simulated gateway, and another one is deleted there. ' +
-  `The memory of its process (RSS) is looked at every ${LOOK_SECONDS} s for ${SECONDS / 60} minutes. In the short form, or with ` +
-  'SOAK_SECONDS, as many looks are in less time, in which it may still grow to what it needs.';
+  `The memory of its process (RSS) is looked at every ${LOOK_SECONDS} s for ${SECONDS / 60} minutes, or as many seconds as ` +
+  'SOAK_SECONDS says. In the short form as many looks are in less time, in which it may still grow to what it needs.';
 
 export const targets: Target[] = [{ measurement: GROWTH, atMost: 1.1 }];
 
