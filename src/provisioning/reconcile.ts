@@ -37,7 +37,7 @@ export interface Reconciler {
  * Agents are often asked for in a row, which takes about 20 ms each on the embedded database. Waiting until none has come for this
  * long lets them share a write, …
  */
-const QUIET_MS = 35;
+const QUIET_MS = 50;
 /** … but no longer than this: writes of the gateway's configuration take from half a second to many. */
 const GATHER_MS = 3_000;
 /** How long a gateway takes at most to make the heartbeat job of an agent that it has just got. */
