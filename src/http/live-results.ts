@@ -33,17 +33,29 @@ export class LiveResults {
   readonly #groups = new Map<string, LiveGroup>();
   readonly #underWay = new Map<string, Promise<Told>>();
   readonly #queues = new Set<QueuedMember>();
-  readonly #kept = new LRUCache<string, Told>({
-    maxSize: KEPT_CHARACTERS,
-    sizeCalculation: ({ text }, key) => text.length + key.length,
-    ttl: KEPT_MS,
-  });
+  readonly #kept: LRUCache<string, Told>;
+
+  /** @param keptMs how long results are kept for those who come back, in milliseconds */
+  constructor(keptMs = KEPT_MS) {
+    this.#kept = new LRUCache({
+      maxSize: KEPT_CHARACTERS,
+      sizeCalculation: ({ text }, key) => text.length + key.length,
+      ttl: keptMs,
+      // Else what nobody can use any more stays until the room is needed: 80 MB, with the objects that the texts are made of.
+      ttlAutopurge: true,
+    });
+  }
 
   /** Results that wait for those who read them. */
   get waiting(): number {
     let waiting = 0;
     for (const queue of this.#queues) waiting += queue.waiting;
     return waiting;
+  }
+
+  /** Results that are kept for those who come back. */
+  get kept(): number {
+    return this.#kept.size;
   }
 
   /**

@@ -14,8 +14,8 @@ export interface MetricSources {
   database: Pick<Database, 'pool'>;
   /** Events that wait to be made into results. */
   feed: { readonly waiting: number };
-  /** Results that wait to be read by streams of events. */
-  liveResults: { readonly waiting: number };
+  /** Results that wait to be read by streams of events, and those that are kept for who comes back soon. */
+  liveResults: { readonly waiting: number; readonly kept: number };
   sockets: { readonly open: number; readonly waitingBytes: number };
 }
 
@@ -86,6 +86,7 @@ export class Metrics implements HttpMetrics, ProvisioningMetrics {
   readonly #sockets = this.#gauge('websockets_open', 'WebSockets that are open', []);
   readonly #socketBytes = this.#gauge('websocket_waiting_bytes', 'Bytes that WebSocket clients have not read yet', []);
   readonly #waiting = this.#gauge('live_waiting', 'Events and results that wait to go on to subscribers', ['queue']);
+  readonly #kept = this.#gauge('live_kept', 'Results that are kept for subscribers who come back soon', []);
   readonly #connections = this.#gauge('gateway_connections', 'Connections of this process to gateways', ['state']);
   readonly #pool = this.#gauge('database_pool_connections', 'Connections to PostgreSQL for statements', ['state']);
   readonly #poolWaiting = this.#gauge('database_pool_waiting', 'Statements that wait for a connection', []);
@@ -166,6 +167,7 @@ export class Metrics implements HttpMetrics, ProvisioningMetrics {
     this.#socketBytes.set(sockets.waitingBytes);
     this.#waiting.set({ queue: 'feed' }, feed.waiting);
     this.#waiting.set({ queue: 'streams' }, liveResults.waiting);
+    this.#kept.set(liveResults.kept);
     const states = links.states();
     for (const state of Object.values(GatewayConnectionState)) this.#connections.set({ state }, states.get(state) ?? 0);
     const pool = database.pool();
