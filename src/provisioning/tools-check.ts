@@ -68,10 +68,13 @@ export function commandHints(
   return async (openclawAgentId: string): Promise<string | null> => {
     const { name, workspace, agentDir, identity, heartbeat, ...rest } = entries[openclawAgentId] ?? {};
     const key = JSON.stringify(rest);
-    const asked = tools.get(key) ?? effectiveTools(connection, sessionKeyOf(openclawAgentId));
-    tools.set(key, asked);
-    // A failure is not what to remember.
-    asked.catch(() => tools.delete(key));
+    let asked = tools.get(key);
+    if (!asked) {
+      asked = effectiveTools(connection, sessionKeyOf(openclawAgentId));
+      tools.set(key, asked);
+      // A failure is not what to remember.
+      asked.catch(() => tools.delete(key));
+    }
     const [all, effective] = await Promise.all([listed, asked]);
     return commandHint(
       openclawAgentId,

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { buildSchema, type ExecutionResult, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import type { Viewer } from '../../src/access/viewer.ts';
 import type { FeedEvent } from '../../src/events/feed.ts';
 import { type LiveOperation, LiveResults } from '../../src/http/live-results.ts';
+import { eventually } from '../support/eventually.ts';
 
 const schema = buildSchema('type Query { no: Int } type Subscription { type: String }');
 const viewer = { kind: 'OPERATOR', organizationId: 'o', role: 'OWNER' } as Viewer;
@@ -43,8 +43,10 @@ test('results are kept a while for those who come back, and then are gone', asyn
   expect(await second.told()).toEqual(['event 2', 'event 3']);
   expect([second.executed(), results.kept]).toEqual([1, 3]);
 
-  await sleep(1_500);
-  expect(results.kept).toBe(0);
+  await eventually(
+    () => results.kept,
+    (kept) => kept === 0,
+  );
   const third = comesBack(results, [3n]);
   expect(await third.told()).toEqual(['event 3']);
   expect(third.executed()).toBe(1);
