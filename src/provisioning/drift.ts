@@ -6,7 +6,7 @@ import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
 import { isApplied } from '../gateway/merge-patch.ts';
 import type { Agent } from '../generated/prisma/client.ts';
 import { wantedEntry } from './plan.ts';
-import type { Reconciler } from './reconcile.ts';
+import type { Reconciler } from './reconciler.ts';
 import { documentHashesOf } from './workspaces.ts';
 
 // What changed at a gateway without having been asked for. It is told in an event, and makes the agent due again.

@@ -1,37 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Database, Db } from '../db/database.ts';
-import { deleteAgent } from '../gateway/agents.ts';
-import { type KnownAgents, type PatchResult, writerOf } from '../gateway/config-writer.ts';
+import type { Db } from '../db/database.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
-import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
+import type { HeartbeatJob } from '../gateway/cron.ts';
 import { InFlight } from '../gateway/in-flight.ts';
-import type { GatewayLog } from '../gateway/log.ts';
 import type { Agent, Gateway } from '../generated/prisma/client.ts';
 import { inSpanOf } from '../spans.ts';
-import type { RunCauses } from './causes.ts';
 import { checkDocuments, checkEntries } from './drift.ts';
-import { dropAgent } from './leaving.ts';
-import type { GatewayLinks } from './links.ts';
-import type { ProvisioningMetrics } from './metrics.ts';
-import { fail, secondsOf, succeed } from './outcome.ts';
-import { beats, divideWork, wantedEntry } from './plan.ts';
-import { provisionDocuments, provisionSession, wakeAgent } from './provision-agent.ts';
+import { fail, succeed } from './outcome.ts';
+import { divideWork } from './plan.ts';
+import { provisionDocuments } from './provision-documents.ts';
+import { provisionSession, wakeAgent } from './provision-session.ts';
+import type { Reconciler } from './reconciler.ts';
+import { heartbeatJobs, registerAll } from './register.ts';
+import { forgetAll, isForgotten, removeAll } from './remove.ts';
 import { Stage } from './stage.ts';
-import { both, recordStep, runStep } from './steps.ts';
 import { commandHints } from './tools-check.ts';
-import type { AgentWithBoard, Workspaces } from './workspaces.ts';
-
-export interface Reconciler {
-  database: Database;
-  links: GatewayLinks;
-  workspaces: Workspaces;
-  log: GatewayLog;
-  metrics: ProvisioningMetrics;
-  /** What runs are done for. */
-  causes: RunCauses;
-  /** Agents brought in line at the same time. */
-  concurrency: number;
-}
+import type { AgentWithBoard } from './workspaces.ts';
 
 /**
  * Agents are often asked for in a row, which takes about 20 ms each on the embedded database. Waiting until none has come for this
@@ -40,9 +24,6 @@ export interface Reconciler {
 const QUIET_MS = 50;
 /** … but no longer than this: writes of the gateway's configuration take from half a second to many. */
 const GATHER_MS = 3_000;
-/** How long a gateway takes at most to make the heartbeat job of an agent that it has just got. */
-const HEARTBEAT_JOB_TRIES = 8;
-const HEARTBEAT_JOB_POLL_MS = 100;
 
 /** What to compare at a gateway, although nothing was asked for. */
 export interface Checks {
@@ -168,41 +149,6 @@ async function begin(db: Db, agents: Agent[]): Promise<void> {
   }
 }
 
-async function removeAll(reconciler: Reconciler, connection: GatewayConnection, agents: Agent[]): Promise<void> {
-  for (const agent of agents) await remove(reconciler, connection, agent);
-}
-
-async function remove(reconciler: Reconciler, connection: GatewayConnection, agent: Agent): Promise<void> {
-  const { prisma } = reconciler.database;
-  try {
-    await runStep(reconciler, agent.id, 'REMOVE', async () => {
-      // What was there before it was managed, and was never written to, stays.
-      if (!agent.isManaged) return { outcome: 'UNCHANGED', detail: 'adopted: it stays on its gateway' };
-      const wasThere = await deleteAgent(connection, agent.openclawAgentId);
-      return { outcome: wasThere ? 'CHANGED' : 'UNCHANGED' };
-    });
-    await dropAgent(prisma, agent);
-    reconciler.metrics.provisioningEnded('removed', secondsOf(agent));
-    reconciler.log.info({ agentId: agent.id, name: agent.name }, 'agent removed');
-  } catch (error) {
-    await fail(reconciler, agent, error);
-  }
-}
-
-/** How long a gateway that is to go is waited for, when it cannot be reached. */
-const FORGET_AFTER_MS = 24 * 60 * 60_000;
-
-function isForgotten({ deletionRequestedAt }: Gateway): boolean {
-  return deletionRequestedAt !== null && Date.now() - deletionRequestedAt.getTime() > FORGET_AFTER_MS;
-}
-
-/** The gateway was deleted and did not come back: what is on it stays there. */
-async function forgetAll(reconciler: Reconciler, gateway: Gateway, agents: Agent[]): Promise<void> {
-  for (const agent of agents)
-    await dropAgent(reconciler.database.prisma, agent, 'Left on its gateway, which could not be reached for a day.');
-  reconciler.log.warn({ gatewayId: gateway.id, agents: agents.length }, 'a deleted gateway was not reached');
-}
-
 async function provisionAll(
   reconciler: Reconciler,
   connection: GatewayConnection,
@@ -255,93 +201,4 @@ async function provisionAll(
       });
     }),
   );
-}
-
-interface Registered<T> {
-  /** The agents that the gateway has now. */
-  registered: T[];
-  /** The gateway's configuration before. */
-  before: PatchResult['before'];
-  revived: PatchResult['revived'];
-}
-
-/** Writes all entries at once. */
-async function registerAll<T extends Agent>(
-  reconciler: Reconciler,
-  connection: GatewayConnection,
-  agents: T[],
-): Promise<Registered<T>> {
-  const { prisma } = reconciler.database;
-  const startedAt = new Date();
-  const started = performance.now();
-  const record = (of: T[], outcome: 'RUNNING' | 'CHANGED' | 'UNCHANGED', durationMs: number | null) =>
-    recordStep(
-      reconciler,
-      of.map((agent) => agent.id),
-      { name: 'REGISTER', outcome, detail: null, startedAt, durationMs },
-    );
-  const known = await knownAgents(prisma, agents);
-  const writer = writerOf(connection);
-  const writing = Promise.allSettled(
-    agents.map((agent) => writer.patch({ [agent.openclawAgentId]: wantedEntry(agent) }, known)),
-  );
-  const outcomes = await both(writing, record(agents, 'RUNNING', null));
-  const durationMs = performance.now() - started;
-  const changed: T[] = [];
-  const unchanged: T[] = [];
-  let before: PatchResult['before'] = { entries: {}, settings: '' };
-  let revived: PatchResult['revived'] = new Set();
-  for (const [index, agent] of agents.entries()) {
-    const outcome = outcomes[index];
-    if (outcome?.status === 'fulfilled') {
-      (outcome.value.changed ? changed : unchanged).push(agent);
-      ({ before, revived } = outcome.value);
-    } else if (outcome) {
-      await recordStep(reconciler, [agent.id], {
-        name: 'REGISTER',
-        outcome: 'FAILED',
-        detail: messageOf(outcome.reason),
-        startedAt,
-        durationMs,
-      });
-      await fail(reconciler, agent, outcome.reason);
-    }
-  }
-  if (changed.length > 0) await record(changed, 'CHANGED', durationMs);
-  if (unchanged.length > 0) await record(unchanged, 'UNCHANGED', durationMs);
-  return { registered: [...changed, ...unchanged], before, revived };
-}
-
-/** Those whose ids were on the gateway before: of the agents themselves, or of others that have left. */
-async function knownAgents(db: Db, agents: Agent[]): Promise<KnownAgents> {
-  const departed = await db.departedAgent.findMany({
-    where: {
-      gatewayId: { in: agents.map(({ gatewayId }) => gatewayId) },
-      openclawAgentId: { in: agents.map(({ openclawAgentId }) => openclawAgentId) },
-    },
-  });
-  const ids = new Set(departed.map(({ openclawAgentId }) => openclawAgentId));
-  const known = agents.filter((agent) => agent.observedGeneration > 0 || ids.has(agent.openclawAgentId));
-  return Object.fromEntries(known.map((agent) => [agent.openclawAgentId, { workspace: agent.workspacePath }]));
-}
-
-/**
- * The heartbeat jobs by the agents' ids on the gateway. An agent that was registered just now may get its job some
- * moments later; one without heartbeats, or on a gateway without cron, has none.
- */
-async function heartbeatJobs(connection: GatewayConnection, agents: Agent[]): Promise<Map<string, HeartbeatJob>> {
-  const expected = agents.filter(beats);
-  // All jobs of a gateway come in pages; those of one agent in one.
-  const [only] = agents;
-  const filter = agents.length === 1 && only ? { agentId: only.openclawAgentId } : {};
-  for (let tries = 1; ; tries++) {
-    const jobs = await findHeartbeatJobs(connection, filter);
-    const complete = expected.every((agent) => jobs.has(agent.openclawAgentId));
-    if (complete || tries >= HEARTBEAT_JOB_TRIES) return jobs;
-    await sleep(HEARTBEAT_JOB_POLL_MS);
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

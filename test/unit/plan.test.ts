@@ -81,7 +81,7 @@ describe('the token of an agent', () => {
     expect(decideToken(agent, inWorkspace)).toEqual(decision);
   });
 
-  /** What a run does, step by step, and where it may be killed; in the order of provision-agent.ts. */
+  /** What a run does, step by step, and where it may be killed; in the order of provision-documents.ts. */
   type Step = 'look' | 'issue' | 'write' | 'settle';
   const steps: Step[] = ['look', 'issue', 'write', 'settle'];
 
