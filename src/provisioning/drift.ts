@@ -5,9 +5,10 @@ import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
 import { isApplied } from '../gateway/merge-patch.ts';
 import type { Agent } from '../generated/prisma/client.ts';
+import { documentHashesOf } from './document-hashes.ts';
 import { wantedEntry } from './plan.ts';
 import type { Reconciler } from './reconciler.ts';
-import { documentHashesOf } from './workspaces.ts';
+import { lostDocuments } from './seen-workspace.ts';
 
 // What changed at a gateway without having been asked for. It is told in an event, and makes the agent due again.
 
@@ -93,7 +94,7 @@ async function checkDocumentsOf(
   agent: Agent,
   job: HeartbeatJob | null,
 ): Promise<void> {
-  const { lost, hasToken } = await reconciler.workspaces.lostDocuments(connection, agent, job);
+  const { lost, hasToken } = await lostDocuments(connection, agent, job);
   const found = lost.map((name) => `${name} was not there`);
   if (!hasToken && !lost.includes('TOOLS.md')) found.push('TOOLS.md did not have the agent’s token');
   if (found.length > 0)

@@ -5,13 +5,15 @@ import { setScratch } from '../gateway/cron.ts';
 import { isFileConflict } from '../gateway/errors.ts';
 import { getFile, setFile } from '../gateway/files.ts';
 import { changeOf, type Delivery, type DocumentChange, isMissing, type WorkspaceFileContent } from './delivery.ts';
+import { documentHashesOf, hashesOf } from './document-hashes.ts';
 import type { DocumentName } from './documents.ts';
 import { wasAdopted } from './identity.ts';
 import { decideToken, isRequested } from './plan.ts';
 import { settleRequest } from './requests.ts';
+import { filesTaken, lookAt, type SeenWorkspace } from './seen-workspace.ts';
 import type { RoleSoul } from './souls/text.ts';
 import { runStep, type StepRecords } from './steps.ts';
-import { type AgentWithBoard, documentHashesOf, hashesOf, type SeenWorkspace, type Workspaces } from './workspaces.ts';
+import type { AgentWithBoard, Workspaces } from './workspaces.ts';
 
 /** One agent that is being brought in line. */
 export interface Provisioning extends StepRecords {
@@ -56,15 +58,15 @@ export async function provisionDocuments(provisioning: Provisioning): Promise<Pr
   return { wakeMessage: wanted.delivery.wakeMessage, wroteDocuments: namesToWrite(wanted).length > 0 };
 }
 
-async function observe({ agent, connection, workspaces, wasRevived }: Provisioning): Promise<SeenWorkspace> {
+async function observe({ agent, connection, wasRevived }: Provisioning): Promise<SeenWorkspace> {
   const agentId = agent.openclawAgentId;
   if (agent.tokenHash !== null || wasAdopted(agent)) {
-    const seen = await workspaces.look(connection, agentId);
+    const seen = await lookAt(connection, agentId);
     // BOOTSTRAP.md tells that the gateway has filled an empty folder, with texts of its own.
     if (!wasRevived || seen.missingFiles.has('BOOTSTRAP.md')) return seen;
   }
   // Nothing was ever written for it, and its folder is named for it alone.
-  const taken = await workspaces.filesTaken(connection, agentId);
+  const taken = await filesTaken(connection, agentId);
   return { taken, agentsFile: null, token: null, missingFiles: taken, sections: new Set() };
 }
 

@@ -1,12 +1,9 @@
-import { hashToken } from '../access/tokens.ts';
 import type { Database } from '../db/database.ts';
-import type { GatewayConnection } from '../gateway/connection.ts';
-import { findHeartbeatJob, getScratch, type HeartbeatJob } from '../gateway/cron.ts';
-import { GatewayError, isUnsupportedFile } from '../gateway/errors.ts';
-import { type FileSummary, getFile, listFiles } from '../gateway/files.ts';
+import { findHeartbeatJob } from '../gateway/cron.ts';
+import { GatewayError } from '../gateway/errors.ts';
+import { getFile } from '../gateway/files.ts';
 import { sessionKeyOf } from '../gateway/session-key.ts';
 import type { Agent, Board, Gateway } from '../generated/prisma/client.ts';
-import { sectionsIn } from './agents-file.ts';
 import { BudgetError } from './budgets.ts';
 import {
   changeOf,
@@ -17,23 +14,16 @@ import {
   documentHash,
   type GatewayCapabilities,
   isMissing,
-  type WorkspaceState,
-  wayOf,
 } from './delivery.ts';
-import {
-  checkTemplate,
-  type DocumentName,
-  documentNamesFor,
-  type OwnTemplateField,
-  type RenderedDocument,
-  renderDocuments,
-} from './documents.ts';
+import { documentHashesOf } from './document-hashes.ts';
+import { checkTemplate, type OwnTemplateField, renderDocuments } from './documents.ts';
 import type { GatewayLinks } from './links.ts';
 import { TemplateError, type Templates } from './liquid.ts';
 import { storedProfileOf } from './profile.ts';
+import { filesOf, lookAt } from './seen-workspace.ts';
 import type { RoleSouls } from './souls/role-souls.ts';
 import type { RoleSoul } from './souls/text.ts';
-import { agentTokenIn, MASKED_AGENT_TOKEN, maskTokens } from './tokens.ts';
+import { MASKED_AGENT_TOKEN, maskTokens } from './tokens.ts';
 import type { DocumentInput } from './variables.ts';
 
 /** An agent with what its documents tell of its board. */
@@ -60,28 +50,13 @@ export interface DocumentContents {
   soul?: RoleSoul | null;
 }
 
-/** What is in an agent's workspace. */
-export interface SeenWorkspace extends WorkspaceState {
-  /** Names of files that the gateway takes. */
-  taken: ReadonlySet<string>;
-  /** Null when there is none. */
-  agentsFile: { content: string; hash: string | null } | null;
-  /** The token in the documents; null when there is none. */
-  token: string | null;
-}
-
 /** What gateways of today take; for looking at documents while the gateway cannot be asked. */
 const USUAL_CAPABILITIES: GatewayCapabilities = {
   files: new Set(['AGENTS.md', 'SOUL.md', 'IDENTITY.md', 'USER.md', 'MEMORY.md', 'BOOTSTRAP.md']),
   heartbeatScratch: true,
 };
 
-/** The names of all documents. */
-const DOCUMENT_NAMES = documentNamesFor('BOARD_LEAD');
-
-const isDocumentName = (name: string): name is DocumentName => DOCUMENT_NAMES.some((known) => known === name);
-
-/** What agents' workspaces should hold, and what they do hold. */
+/** What agents' workspaces should hold; for people who look, also what they do hold. */
 export class Workspaces {
   readonly #database: Database;
   readonly #links: GatewayLinks;
@@ -90,9 +65,6 @@ export class Workspaces {
   readonly #baseUrl: string;
   /** Who has which soul. */
   readonly souls: RoleSouls;
-  /** Per connection and boot of the gateway, the file names that it takes. */
-  readonly #takenFiles = new WeakMap<GatewayConnection, { bootId: string | null; files: ReadonlySet<string> }>();
-
   /** @param readTemplates reads the template folder; may throw what readTemplates throws */
   constructor(
     database: Database,
@@ -207,40 +179,6 @@ export class Workspaces {
     );
   }
 
-  /**
-   * What an agent in line should have and has not.
-   * @param job the gateway's heartbeat job of this agent; null when it has none
-   * @throws GatewayError
-   */
-  async lostDocuments(
-    connection: GatewayConnection,
-    agent: Agent,
-    job: HeartbeatJob | null,
-  ): Promise<{ lost: string[]; hasToken: boolean }> {
-    const seen = await this.look(connection, agent.openclawAgentId);
-    const scratch = job === null ? null : (await getScratch(connection, job.id)).content;
-    const written = Object.keys(documentHashesOf(agent)).filter(isDocumentName);
-    const lost = written.filter((name) => {
-      const way = wayOf(name, { files: seen.taken, heartbeatScratch: job !== null });
-      return way.delivery === 'HEARTBEAT_SCRATCH' ? scratch === null : isMissing({ name, ...way }, seen);
-    });
-    return { lost, hasToken: seen.token !== null && hashToken(seen.token) === agent.tokenHash };
-  }
-
-  /** What is in the workspace of an agent that the gateway has. @throws GatewayError */
-  async look(connection: GatewayConnection, agentId: string): Promise<SeenWorkspace> {
-    const taken = await this.filesTaken(connection, agentId);
-    const { content, hash } = await getFile(connection, { agentId, name: 'AGENTS.md' });
-    const tools = taken.has('TOOLS.md') ? (await getFile(connection, { agentId, name: 'TOOLS.md' })).content : content;
-    return {
-      taken,
-      agentsFile: content === null ? null : { content, hash },
-      token: agentTokenIn(tools ?? ''),
-      missingFiles: await missingFiles(connection, agentId),
-      sections: sectionsIn(content ?? ''),
-    };
-  }
-
   #find(agentId: string): Promise<AgentWithBoard & { gateway: Gateway }> {
     return this.#database.prisma.agent.findUniqueOrThrow({
       where: { id: agentId },
@@ -267,70 +205,17 @@ export class Workspaces {
     };
   }
 
-  /**
-   * The names of files that the gateway takes: asked of it once per boot, never assumed from its version.
-   * @param openclawAgentId any agent that the gateway has
-   * @throws GatewayError
-   */
-  async filesTaken(connection: GatewayConnection, openclawAgentId: string): Promise<ReadonlySet<string>> {
-    const { bootId } = connection.info;
-    const known = this.#takenFiles.get(connection);
-    if (known && known.bootId === bootId) return known.files;
-    const taken = await Promise.all(
-      DOCUMENT_NAMES.map(async (name) => {
-        try {
-          await getFile(connection, { agentId: openclawAgentId, name });
-          return [name];
-        } catch (error) {
-          if (isUnsupportedFile(error)) return [];
-          throw error;
-        }
-      }),
-    );
-    const files = new Set<string>(taken.flat());
-    this.#takenFiles.set(connection, { bootId, files });
-    return files;
-  }
-
   /** What the gateway says now; null when it cannot be asked, or does not have the agent. */
   async #observe(agent: AgentWithBoard & { gateway: Gateway }) {
     try {
       const connection = await this.#links.connect(agent.gateway);
       const { openclawAgentId } = agent;
       const job = await findHeartbeatJob(connection, openclawAgentId);
-      const seen = await this.look(connection, openclawAgentId);
+      const seen = await lookAt(connection, openclawAgentId);
       return { seen, capabilities: { files: seen.taken, heartbeatScratch: job !== null } };
     } catch (error) {
       if (error instanceof GatewayError) return null;
       throw error;
     }
   }
-}
-
-/** The workspace's files that matter here. The gateway lists all that it takes but IDENTITY.md, so that one is added. */
-async function filesOf(connection: GatewayConnection, openclawAgentId: string): Promise<FileSummary[]> {
-  const [listed, identity] = await Promise.all([
-    listFiles(connection, openclawAgentId),
-    getFile(connection, { agentId: openclawAgentId, name: 'IDENTITY.md' }),
-  ]);
-  if (listed.some((file) => file.name === 'IDENTITY.md')) return listed;
-  const size = identity.content === null ? null : Buffer.byteLength(identity.content);
-  return [...listed, { name: 'IDENTITY.md', missing: identity.missing, size, updatedAt: null }];
-}
-
-/** Names of the workspace's files that are not there. @throws GatewayError */
-async function missingFiles(connection: GatewayConnection, openclawAgentId: string): Promise<Set<string>> {
-  const listed = await filesOf(connection, openclawAgentId);
-  return new Set(listed.filter((file) => file.missing).map((file) => file.name));
-}
-
-/** Per document, the hash of what was last written, made with the token masked. */
-export function documentHashesOf(agent: Pick<Agent, 'documentHashes'>): Record<string, string> {
-  // Only provisioning writes this column, in this form.
-  return agent.documentHashes as Record<string, string>;
-}
-
-/** Hashes of these documents as they are stored: the token does not count, so that a new one alone is no change. */
-export function hashesOf(documents: readonly RenderedDocument[]): Record<string, string> {
-  return Object.fromEntries(documents.map(({ name, content }) => [name, documentHash(content)]));
 }
