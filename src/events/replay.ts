@@ -1,7 +1,10 @@
 import type { Db } from '../db/database.ts';
 import type { AgentEvent } from '../generated/prisma/client.ts';
-import type { FeedEvent, FeedStart } from './feed.ts';
+import type { FeedEvent } from './feed-event.ts';
 import { lastSeq, readEvents } from './log.ts';
+
+/** Where a subscription begins: now, after an event that the client has seen, or at an instant. */
+export type FeedStart = { after: bigint } | { since: Date } | null;
 
 /** What comes after a cursor or an instant is not kept any more, at least in part: nobody can follow on from there. */
 export class CursorExpired extends Error {

@@ -1,5 +1,5 @@
 import type { ExecutionResult } from 'graphql';
-import type { FeedEvent, Live } from '../events/feed.ts';
+import type { FeedEvent, Live } from '../events/feed-event.ts';
 
 /** What one event came to, for everybody who has asked for the same. */
 export class Told {

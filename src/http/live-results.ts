@@ -1,7 +1,8 @@
 import { type ExecutionArgs, type ExecutionResult, execute, print } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import { rightsOf } from '../access/visibility.ts';
-import { type FeedEvent, type FeedSubscription, isNews, type Live } from '../events/feed.ts';
+import { type FeedEvent, isNews, type Live } from '../events/feed-event.ts';
+import type { FeedSubscription } from '../events/feed-subscription.ts';
 import { SubscriptionOverflow, Topic } from '../events/topic.ts';
 import type { Context } from '../schema/context.ts';
 import { LiveGroup, type Member, Told } from './live-group.ts';

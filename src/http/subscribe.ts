@@ -1,5 +1,5 @@
 import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute } from 'graphql';
-import { FeedSubscription } from '../events/feed.ts';
+import { FeedSubscription } from '../events/feed-subscription.ts';
 import type { Context } from '../schema/context.ts';
 import type { LiveResults, Sink } from './live-results.ts';
 import { Results, type ResultsWatch } from './results.ts';

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
-import { EventFeed, type FeedEvent } from '../../src/events/feed.ts';
+import { EventFeed } from '../../src/events/feed.ts';
+import type { FeedEvent } from '../../src/events/feed-event.ts';
 import { LIVE_CHANNEL } from '../../src/events/live.ts';
 
 /** A log in memory whose reads and notifications come when the test says so. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FeedEvent, Live } from '../../src/events/feed.ts';
+import type { FeedEvent, Live } from '../../src/events/feed-event.ts';
 import { SubscriptionOverflow, Topic } from '../../src/events/topic.ts';
 import { LiveGroup, Told } from '../../src/http/live-group.ts';
 import { eventually } from '../support/eventually.ts';

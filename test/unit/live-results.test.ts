@@ -1,7 +1,7 @@
 import { buildSchema, type ExecutionResult, parse } from 'graphql';
 import { expect, test } from 'vitest';
 import type { Viewer } from '../../src/access/viewer.ts';
-import type { FeedEvent } from '../../src/events/feed.ts';
+import type { FeedEvent } from '../../src/events/feed-event.ts';
 import { type LiveOperation, LiveResults } from '../../src/http/live-results.ts';
 import { eventually } from '../support/eventually.ts';
 
