@@ -10,9 +10,9 @@ import { nameHolder, refuseTakenPlace } from './agents.ts';
 import { findBoard } from './boards.ts';
 import { atGateway, ConflictError, NotFoundError, ValidationError } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
-import { findGateway } from './gateways.ts';
+import { findGateway, requireGateway } from './gateways.ts';
 import { isUniqueViolation } from './once.ts';
-import { name, parseInput } from './validation.ts';
+import { line, name, parseInput } from './validation.ts';
 
 export interface UnmanagedAgent {
   openclawAgentId: string;
@@ -35,13 +35,14 @@ export async function unmanagedAgents(fleet: Fleet, viewer: Viewer, gatewayId: s
 
 const adoptAgentInput = z.object({
   gatewayId: z.string(),
-  openclawAgentId: z.string().trim().min(1, 'must not be empty').max(200, 'must have at most 200 characters'),
+  openclawAgentId: line(200),
   boardId: z.string(),
   name: name.nullish(),
 });
 
 /**
- * Takes an agent that already exists on a gateway under management. It keeps its workspace and its heartbeat; its files
+ * Takes an agent that already exists on a gateway under management. It keeps its workspace, and its heartbeat as far as that can
+ * be expressed here, which the event tells; its files
  * are left alone until it is reprovisioned with force, and stay when it is deleted here before that.
  * @throws ForbiddenError, ValidationError (the board is of another gateway), NotFoundError (the gateway, the board, or
  *   the agent on the gateway), ConflictError (it is managed already, or the name is taken), GatewayFailure
@@ -57,8 +58,11 @@ export async function adoptAgent(fleet: Fleet, viewer: Viewer, given: unknown): 
   await refuseManaged(fleet, gateway, input.openclawAgentId);
   const found = await atGateway(() => findAtGateway(fleet, gateway, input.openclawAgentId));
   const agentName = input.name ?? name.safeParse(found.name).data ?? input.openclawAgentId.slice(0, 80);
+  const heartbeat = heartbeatOf(found.entry);
   try {
     return await prisma.$transaction(async (tx) => {
+      // Before the board, as whoever deletes the gateway does.
+      await requireGateway(tx, gateway.id);
       await refuseTakenPlace(tx, board, agentName, false);
       const agent = await tx.agent.create({
         data: {
@@ -71,12 +75,12 @@ export async function adoptAgent(fleet: Fleet, viewer: Viewer, given: unknown): 
           isManaged: false,
           openclawAgentId: input.openclawAgentId,
           workspacePath: found.workspacePath,
-          ...heartbeatOf(found.entry),
+          ...heartbeat,
           nextAttemptAt: new Date(),
         },
       });
       await requestReconcile(tx, gateway.id);
-      await appendEvent(tx, agent, 'CREATED', { message: 'Adopted from its gateway.', actor: viewer.actor });
+      await appendEvent(tx, agent, 'CREATED', { message: toldOf(found.entry, heartbeat), actor: viewer.actor });
       return agent;
     });
   } catch (error) {
@@ -109,12 +113,37 @@ async function findAtGateway({ links }: Fleet, gateway: Gateway, openclawAgentId
   return { name: found.name, workspacePath: found.workspace ?? entry.workspace ?? '', entry };
 }
 
-const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3_600 };
+const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** Seconds of what OpenClaw takes as a duration: a number of minutes, or parts such as 1h30m. 0 for anything else. */
+function secondsIn(every: string): number {
+  if (/^\d+(\.\d+)?$/.test(every)) return Number(every) * 60;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(every)) return 0;
+  const parts = every.matchAll(/([\d.]+)([a-z]+)/g);
+  return [...parts].reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (SECONDS[unit] ?? 0), 0);
+}
 
 /** The heartbeat that the agent has. Without one of its own it gets none, as soon as any agent has one. */
 function heartbeatOf({ heartbeat }: AgentEntry): { heartbeatEnabled: boolean; heartbeatIntervalSeconds?: number } {
-  const [, amount, unit = 'm'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(heartbeat?.every?.trim() ?? '') ?? [];
-  const seconds = Math.round(Number(amount ?? 0) * (SECONDS[unit] ?? 0));
+  const seconds = Math.round(secondsIn(heartbeat?.every?.trim().toLowerCase() ?? ''));
   if (seconds === 0) return { heartbeatEnabled: false };
   return { heartbeatEnabled: true, heartbeatIntervalSeconds: Math.min(86_400, Math.max(30, seconds)) };
+}
+
+/** What is not as it was, as sentences of the event. */
+function toldOf(
+  { heartbeat }: AgentEntry,
+  { heartbeatEnabled, heartbeatIntervalSeconds }: ReturnType<typeof heartbeatOf>,
+) {
+  const every = heartbeat?.every?.trim();
+  const now = heartbeatEnabled ? `every ${heartbeatIntervalSeconds} s` : 'off';
+  const isKept = !every || secondsIn(every.toLowerCase()) === (heartbeatIntervalSeconds ?? 0);
+  const target = heartbeat?.target;
+  return [
+    'Adopted from its gateway.',
+    ...(isKept ? [] : [`Its heartbeat was every ${every}, and is ${now}.`]),
+    ...(heartbeatEnabled && target && target !== 'none'
+      ? [`What it says at a heartbeat went to ${target}, and is not delivered any more.`]
+      : []),
+  ].join(' ');
 }

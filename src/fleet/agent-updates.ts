@@ -31,7 +31,8 @@ export async function updateAgent(fleet: Fleet, viewer: Viewer, given: unknown):
   const { id, force, ...input } = parseInput(updateAgentInput, given);
   const agent = await findAgent(fleet, viewer, id);
   authorize(viewer, 'updateAgent', { agent });
-  checkTemplates(fleet, input);
+  const profile = mergedProfile(storedProfileOf(agent.identityProfile), input.identityProfile ?? {});
+  checkTemplates(fleet, templatesAfter(agent, input), profile);
   try {
     return await changeAgent(fleet, viewer, agent.id, (now) => updateOf(now, input, force ?? false));
   } catch (error) {
@@ -39,6 +40,13 @@ export async function updateAgent(fleet: Fleet, viewer: Viewer, given: unknown):
     const holder = await nameHolder(fleet.database.prisma, agent.boardId, input.name);
     throw new ConflictError(`The agent ${holder?.id} of this board is already named "${holder?.name}".`);
   }
+}
+
+/** Those that are given; with another profile also those that the agent has, for they may use a field that is to go. */
+function templatesAfter(agent: Agent, input: Updates) {
+  if (!input.identityProfile) return input;
+  const { identityTemplate = agent.identityTemplate, soulTemplate = agent.soulTemplate } = input;
+  return { identityTemplate, soulTemplate };
 }
 
 type Updates = Omit<z.infer<typeof updateAgentInput>, 'id' | 'force'>;

@@ -4,6 +4,7 @@ import { visibleAgents } from '../access/visibility.ts';
 import type { Db } from '../db/database.ts';
 import { appendEvent } from '../events/log.ts';
 import type { Agent, Board } from '../generated/prisma/client.ts';
+import { storedProfileOf } from '../provisioning/profile.ts';
 import { requestReconcile } from '../provisioning/requests.ts';
 import type { AgentDocument, WorkspaceFile } from '../provisioning/workspaces.ts';
 import { newAgentRow } from './agent-row.ts';
@@ -18,6 +19,7 @@ import {
   ValidationError,
 } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
+import { requireGateway } from './gateways.ts';
 import { letGo } from './leaving.ts';
 import { literally } from './like.ts';
 import { createOnce } from './once.ts';
@@ -59,29 +61,29 @@ export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown):
     heartbeatEnabled: input.heartbeat?.enabled ?? true,
     heartbeatIntervalSeconds: input.heartbeat?.intervalSeconds ?? 300,
   };
-  checkTemplates(fleet, settings);
+  checkTemplates(fleet, settings, settings.identityProfile);
   return createOnce({
-    db: prisma,
+    prisma,
     find: (id) => prisma.agent.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
     request: { ...settings, boardId: board.id, isLead },
     keptOf: ({ createdFrom }) => createdFrom,
-    create: (createdFrom) =>
-      prisma.$transaction(async (tx) => {
-        await refuseTakenPlace(tx, board, settings.name, isLead);
-        if (viewer.kind === 'AGENT') await refuseBeyondLimit(tx, board);
-        const gateway = await tx.gateway.findUniqueOrThrow({ where: { id: board.gatewayId } });
-        const agent = await tx.agent.create({
-          data: {
-            ...newAgentRow({ id: input.id, name: settings.name, gateway, board: { id: board.id, isLead }, settings }),
-            createdFrom,
-          },
-        });
-        await requestReconcile(tx, gateway.id);
-        await appendEvent(tx, agent, 'CREATED', { actor: viewer.actor });
-        return agent;
-      }),
+    create: async (tx, createdFrom) => {
+      // Before the board, as whoever deletes the gateway does.
+      const gateway = await requireGateway(tx, board.gatewayId);
+      await refuseTakenPlace(tx, board, settings.name, isLead);
+      if (viewer.kind === 'AGENT') await refuseBeyondLimit(tx, board);
+      const agent = await tx.agent.create({
+        data: {
+          ...newAgentRow({ id: input.id, name: settings.name, gateway, board: { id: board.id, isLead }, settings }),
+          createdFrom,
+        },
+      });
+      await requestReconcile(tx, gateway.id);
+      await appendEvent(tx, agent, 'CREATED', { actor: viewer.actor });
+      return agent;
+    },
     taken: async () => `Another agent of this board is already named "${settings.name}".`,
   });
 }
@@ -90,11 +92,13 @@ export async function createAgent(fleet: Fleet, viewer: Viewer, given: unknown):
 export function checkTemplates(
   fleet: Fleet,
   templates: { identityTemplate?: string | null | undefined; soulTemplate?: string | null | undefined },
+  identityProfile: unknown,
 ): void {
   const problems: FieldProblem[] = [];
   for (const field of ['identityTemplate', 'soulTemplate'] as const) {
     const source = templates[field];
-    const error = source == null ? null : fleet.workspaces.checkTemplate(field, source);
+    const error =
+      source == null ? null : fleet.workspaces.checkTemplate(field, source, storedProfileOf(identityProfile));
     if (error) problems.push({ path: `input.${field}`, message: error });
   }
   if (problems.length > 0) throw new ValidationError(problems);

@@ -47,40 +47,40 @@ export async function createBoard(fleet: Fleet, viewer: Viewer, given: unknown):
     ...(input.slug && { slug: input.slug }),
   };
   return createOnce({
-    db: prisma,
+    prisma,
     find: (id) => prisma.board.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
     request: { ...settings, lead: input.lead ?? null },
     keptOf: ({ createdFrom }) => createdFrom,
-    create: (createdFrom) =>
-      prisma.$transaction(async (tx) => {
-        await requireGateway(tx, gateway.id);
-        const board = await tx.board.create({
-          data: {
-            ...settings,
-            ...(input.id && { id: input.id }),
-            createdFrom,
-            organizationId: viewer.organizationId,
-            slug: input.slug ?? (await freeSlug(tx, viewer.organizationId, input.name)),
-            successMetrics: input.successMetrics ?? Prisma.DbNull,
-          },
+    create: async (tx, createdFrom) => {
+      // As it is now: it may have got another workspace root meanwhile.
+      const there = await requireGateway(tx, gateway.id);
+      const board = await tx.board.create({
+        data: {
+          ...settings,
+          ...(input.id && { id: input.id }),
+          createdFrom,
+          organizationId: viewer.organizationId,
+          slug: input.slug ?? (await freeSlug(tx, viewer.organizationId, input.name)),
+          successMetrics: input.successMetrics ?? Prisma.DbNull,
+        },
+      });
+      await recordActivity(tx, viewer.actor, { ...aboutBoard(board), action: 'BOARD_CREATED' });
+      if (input.lead) {
+        const lead = await tx.agent.create({
+          data: newAgentRow({
+            name: input.lead.name ?? 'Lead Agent',
+            gateway: there,
+            board: { id: board.id, isLead: true },
+            settings: { identityProfile: storedProfile(input.lead.identityProfile) },
+          }),
         });
-        await recordActivity(tx, viewer.actor, { ...aboutBoard(board), action: 'BOARD_CREATED' });
-        if (input.lead) {
-          const lead = await tx.agent.create({
-            data: newAgentRow({
-              name: input.lead.name ?? 'Lead Agent',
-              gateway,
-              board: { id: board.id, isLead: true },
-              settings: { identityProfile: storedProfile(input.lead.identityProfile) },
-            }),
-          });
-          await requestReconcile(tx, gateway.id);
-          await appendEvent(tx, lead, 'CREATED', { actor: viewer.actor });
-        }
-        return board;
-      }),
+        await requestReconcile(tx, gateway.id);
+        await appendEvent(tx, lead, 'CREATED', { actor: viewer.actor });
+      }
+      return board;
+    },
     taken: async () =>
       input.slug
         ? slugTaken(fleet, viewer.organizationId, input.slug)

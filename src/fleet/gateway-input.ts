@@ -31,6 +31,7 @@ export const gatewayToken = z
 
 export const workspaceRoot = line(500)
   .refine((path) => /^(\/|~|[A-Za-z]:[\\/])/.test(path), 'must be an absolute path on the gateway, or begin with ~')
+  .refine((path) => !path.includes('${'), 'must not have ${, for which OpenClaw would put variables of its environment')
   .refine((path) => !path.split(/[\\/]/).includes('..'), 'must say where it is without going up (..)');
 
 export const tlsFingerprint = z

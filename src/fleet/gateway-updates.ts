@@ -151,9 +151,9 @@ async function moveAgents(tx: Db, before: Gateway, after: Gateway, actor: Actor)
  */
 export async function deleteGateway(fleet: Fleet, viewer: Viewer, id: string, force: boolean): Promise<{ id: string }> {
   authorize(viewer, 'deleteGateway');
-  await findGateway(fleet, viewer, id);
+  const { id: gatewayId } = await findGateway(fleet, viewer, id);
   await fleet.database.prisma.$transaction(async (tx) => {
-    const gateway = await lockGateway(tx, id);
+    const gateway = await lockGateway(tx, gatewayId);
     const here = { gatewayId: gateway.id, deletionRequestedAt: null };
     const boards = await tx.board.count({ where: here });
     if (boards > 0 && !force)
@@ -169,5 +169,5 @@ export async function deleteGateway(fleet: Fleet, viewer: Viewer, id: string, fo
     await tx.board.deleteMany({ where: { gatewayId: gateway.id, agents: { none: {} } } });
     await dropGatewayIfEmpty(tx, gateway.id);
   });
-  return { id };
+  return { id: gatewayId };
 }

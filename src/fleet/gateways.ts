@@ -6,7 +6,7 @@ import { recordActivity } from '../events/activity.ts';
 import { appendEvent } from '../events/log.ts';
 import { listSessions } from '../gateway/sessions.ts';
 import type { Gateway } from '../generated/prisma/client.ts';
-import { requestReconcile, retryNow } from '../provisioning/requests.ts';
+import { announceSettings, requestReconcile, retryNow } from '../provisioning/requests.ts';
 import { newAgentRow } from './agent-row.ts';
 import { atGateway, NotFoundError } from './errors.ts';
 import { authorize, type Fleet } from './fleet.ts';
@@ -49,29 +49,28 @@ export async function createGateway(fleet: Fleet, viewer: Viewer, given: unknown
     allowInsecureTls: input.allowInsecureTls ?? false,
   };
   return createOnce({
-    db: fleet.database.prisma,
+    prisma: fleet.database.prisma,
     find: (id) => fleet.database.prisma.gateway.findUnique({ where: { id } }),
     id: input.id,
     organizationId,
     request: { ...settings, token: token ?? null },
     keptOf: ({ createdFromSealed }) => (createdFromSealed === null ? null : fleet.secrets.open(createdFromSealed)),
-    create: (createdFrom) =>
-      fleet.database.prisma.$transaction(async (tx) => {
-        const gateway = await tx.gateway.create({
-          data: {
-            ...(input.id && { id: input.id }),
-            organizationId,
-            ...settings,
-            tokenSealed: token ? fleet.secrets.seal(token) : null,
-            createdFromSealed: createdFrom === null ? null : fleet.secrets.seal(createdFrom),
-          },
-        });
-        const main = await tx.agent.create({ data: newAgentRow({ name: 'Gateway agent', gateway }) });
-        await requestReconcile(tx, gateway.id);
-        await recordActivity(tx, viewer.actor, { ...aboutGateway(gateway), action: 'GATEWAY_CREATED' });
-        await appendEvent(tx, main, 'CREATED', { actor: viewer.actor });
-        return gateway;
-      }),
+    create: async (tx, createdFrom) => {
+      const gateway = await tx.gateway.create({
+        data: {
+          ...(input.id && { id: input.id }),
+          organizationId,
+          ...settings,
+          tokenSealed: token ? fleet.secrets.seal(token) : null,
+          createdFromSealed: createdFrom === null ? null : fleet.secrets.seal(createdFrom),
+        },
+      });
+      const main = await tx.agent.create({ data: newAgentRow({ name: 'Gateway agent', gateway }) });
+      await requestReconcile(tx, gateway.id);
+      await recordActivity(tx, viewer.actor, { ...aboutGateway(gateway), action: 'GATEWAY_CREATED' });
+      await appendEvent(tx, main, 'CREATED', { actor: viewer.actor });
+      return gateway;
+    },
     taken: () => gatewayNameTaken(fleet, organizationId, input.name),
   });
 }
@@ -90,10 +89,11 @@ export async function gatewayNameTaken(fleet: Fleet, organizationId: string, tak
 }
 
 /** Makes sure that a gateway is not on its way out, until the end of the transaction. @throws NotFoundError */
-export async function requireGateway(tx: Db, id: string): Promise<void> {
+export async function requireGateway(tx: Db, id: string): Promise<Gateway> {
   const there = await tx.$queryRaw<unknown[]>`
     SELECT 1 FROM "Gateway" WHERE id = ${id}::uuid AND "deletionRequestedAt" IS NULL FOR SHARE`;
   if (there.length === 0) throw new NotFoundError('gateway', id);
+  return tx.gateway.findUniqueOrThrow({ where: { id } });
 }
 
 /** The gateway, if there is one that the viewer can see. @throws NotFoundError */
@@ -115,6 +115,8 @@ export async function checkGateway(fleet: Fleet, viewer: Viewer, id: string): Pr
   await recordActivity(fleet.database.prisma, viewer.actor, { ...aboutGateway(gateway), action: 'GATEWAY_CHECKED' });
   await atGateway(() => fleet.links.check(gateway));
   await retryNow(fleet.database.prisma, gateway.id, true);
+  // Of several processes it may be another one whose connection counts, and that one may still wait for a person.
+  await announceSettings(fleet.database.prisma, gateway.id);
   await requestReconcile(fleet.database.prisma, gateway.id);
   return fleet.database.prisma.gateway.findUniqueOrThrow({ where: { id: gateway.id } });
 }

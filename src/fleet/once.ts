@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type Db, Prisma } from '../db/database.ts';
+import { type Database, type Db, Prisma } from '../db/database.ts';
 import { ConflictError } from './errors.ts';
 
 interface Creation<Row> {
-  db: Db;
+  prisma: Database['prisma'];
   /** The id that the client chose, if it did. */
   id: string | null | undefined;
   organizationId: string;
@@ -12,8 +12,8 @@ interface Creation<Row> {
   request: unknown;
   /** What was kept of the request that made this row; null when it was made in another way. */
   keptOf: (row: Row) => string | null;
-  /** @param kept what is to be kept of the request; null without an id */
-  create: (kept: string | null) => Promise<Row>;
+  /** In one transaction. @param kept what is to be kept of the request; null without an id */
+  create: (tx: Db, kept: string | null) => Promise<Row>;
   /** The sentence for a name that another object has, which names that one. */
   taken: () => Promise<string>;
 }
@@ -27,9 +27,13 @@ export async function createOnce<Row extends { id: string; organizationId: strin
 ): Promise<Row> {
   const repeated = await findRepeated(creation);
   if (repeated) return repeated;
+  const { prisma, id, request, create } = creation;
   try {
-    if (creation.id && (await isTaken(creation.db, creation.id))) throw usedForSomethingElse(creation.id);
-    return await creation.create(creation.id ? digestOf(creation.request) : null);
+    return await prisma.$transaction(async (tx) => {
+      if (!id) return create(tx, null);
+      if (await isTaken(tx, id)) throw usedForSomethingElse(id);
+      return create(tx, digestOf(request));
+    });
   } catch (error) {
     // The same create may have been sent twice at once, and the other one was first: what it made stands in the way.
     const first = await findRepeated(creation);
@@ -38,9 +42,10 @@ export async function createOnce<Row extends { id: string; organizationId: strin
   }
 }
 
-/** Ids are unique across all types. */
-async function isTaken(db: Db, id: string): Promise<boolean> {
-  const holders = await db.$queryRaw<unknown[]>`
+/** Ids are unique across all types: until the end of the transaction nothing else is made with this one. */
+async function isTaken(tx: Db, id: string): Promise<boolean> {
+  await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${id}, 0))`;
+  const holders = await tx.$queryRaw<unknown[]>`
     SELECT id FROM "Organization" WHERE id = ${id}::uuid
     UNION ALL SELECT id FROM "ApiToken" WHERE id = ${id}::uuid
     UNION ALL SELECT id FROM "Gateway" WHERE id = ${id}::uuid

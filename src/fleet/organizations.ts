@@ -70,7 +70,7 @@ export async function createOrganization(fleet: Fleet, viewer: Viewer, given: un
   const input = parseInput(createOrganizationInput, given);
   let secret = '';
   const made = await createOnce({
-    db: prisma,
+    prisma,
     find: async (id) => {
       const found = await prisma.organization.findUnique({ where: { id } });
       return found && { ...found, organizationId };
@@ -79,15 +79,14 @@ export async function createOrganization(fleet: Fleet, viewer: Viewer, given: un
     organizationId,
     request: { name: input.name },
     keptOf: ({ createdFrom }) => createdFrom,
-    create: (createdFrom) =>
-      prisma.$transaction(async (tx) => {
-        const id = input.id ? { id: input.id } : {};
-        const created = await tx.organization.create({ data: { ...id, name: input.name, createdFrom } });
-        const token = await storeToken(tx, firstTokenOf(created));
-        await recordActivity(tx, viewer.actor, { organizationId, object: created, action: 'ORGANIZATION_CREATED' });
-        secret = token.secret;
-        return { ...created, organizationId };
-      }),
+    create: async (tx, createdFrom) => {
+      const id = input.id ? { id: input.id } : {};
+      const created = await tx.organization.create({ data: { ...id, name: input.name, createdFrom } });
+      const token = await storeToken(tx, firstTokenOf(created));
+      await recordActivity(tx, viewer.actor, { organizationId, object: created, action: 'ORGANIZATION_CREATED' });
+      secret = token.secret;
+      return { ...created, organizationId };
+    },
     taken: async () => 'This id is already in use.',
   });
   return { organization: made, ownerToken: { token: await firstToken(fleet, made), secret } };

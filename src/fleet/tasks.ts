@@ -18,7 +18,7 @@ const createTaskInput = z.object({
   boardId: z.string(),
   title,
   description: description.nullish(),
-  assigneeId: z.string().nullish(),
+  assigneeId: z.string().toLowerCase().nullish(),
 });
 
 /**
@@ -37,21 +37,21 @@ export async function createTask(fleet: Fleet, viewer: Viewer, given: unknown): 
     assigneeId: input.assigneeId ?? null,
   };
   return createOnce({
-    db: prisma,
+    prisma,
     find: (id) => prisma.task.findUnique({ where: { id } }),
     id: input.id,
     organizationId: viewer.organizationId,
     request: settings,
     keptOf: ({ createdFrom }) => createdFrom,
-    create: (createdFrom) =>
-      prisma.$transaction(async (tx) => {
-        if (settings.assigneeId !== null) await requireAgentOfBoard(tx, board.id, settings.assigneeId);
-        const id = input.id ? { id: input.id } : {};
-        const { organizationId } = viewer;
-        const task = await tx.task.create({ data: { ...id, ...settings, createdFrom, organizationId } });
-        await recordActivity(tx, viewer.actor, { ...aboutTask(task), action: 'TASK_CREATED' });
-        return task;
-      }),
+    create: async (tx, createdFrom) => {
+      await requireBoard(tx, board.id);
+      if (settings.assigneeId !== null) await requireAgentOfBoard(tx, board.id, settings.assigneeId);
+      const id = input.id ? { id: input.id } : {};
+      const { organizationId } = viewer;
+      const task = await tx.task.create({ data: { ...id, ...settings, createdFrom, organizationId } });
+      await recordActivity(tx, viewer.actor, { ...aboutTask(task), action: 'TASK_CREATED' });
+      return task;
+    },
     taken: async () => 'This id is already in use.',
   });
 }
@@ -61,7 +61,7 @@ const updateTaskInput = z.object({
   title: title.optional(),
   description: description.optional(),
   status: z.enum(['INBOX', 'IN_PROGRESS', 'REVIEW', 'DONE']).optional(),
-  assigneeId: z.string().nullish(),
+  assigneeId: z.string().toLowerCase().nullish(),
 });
 
 /**
@@ -74,13 +74,15 @@ export async function updateTask(fleet: Fleet, viewer: Viewer, given: unknown): 
     updateTaskInput,
     withoutNulls(given, ['title', 'description', 'status']),
   );
-  const { id: taskId } = await findTask(fleet, viewer, id);
+  const { id: taskId, boardId } = await findTask(fleet, viewer, id);
   return fleet.database.prisma.$transaction(async (tx) => {
+    // Before the task, as whoever deletes the agent does.
+    const isThere = assigneeId == null || (await lockAgentOfBoard(tx, boardId, assigneeId));
     // Whose task it is may have changed meanwhile: then so has who may change it.
     const before = await lockTask(tx, taskId);
     authorize(viewer, 'updateTask', { task: before });
     if (assigneeId !== undefined) authorize(viewer, 'assignTask', { task: before });
-    if (assigneeId !== undefined && assigneeId !== null) await requireAgentOfBoard(tx, before.boardId, assigneeId);
+    if (!isThere) throw new NotFoundError('agent', assigneeId);
     const wanted = Object.entries({ ...changes, assigneeId }).filter(
       ([field, value]) => value !== undefined && before[field as keyof Task] !== value,
     );
@@ -126,11 +128,25 @@ async function findTask(fleet: Fleet, viewer: Viewer, id: string): Promise<Task>
   return task;
 }
 
+/** Makes sure that the board is not on its way out, until the end of the transaction. @throws NotFoundError */
+async function requireBoard(tx: Db, id: string): Promise<void> {
+  const there = await tx.$queryRaw<unknown[]>`
+    SELECT 1 FROM "Board" WHERE id = ${id}::uuid AND "deletionRequestedAt" IS NULL FOR SHARE`;
+  if (there.length === 0) throw new NotFoundError('board', id);
+}
+
 async function requireAgentOfBoard(tx: Db, boardId: string, agentId: string): Promise<void> {
-  const agent = isId(agentId)
-    ? await tx.agent.findFirst({ where: { id: agentId, boardId, deletionRequestedAt: null }, select: { id: true } })
-    : null;
-  if (!agent) throw new NotFoundError('agent', agentId);
+  if (!(await lockAgentOfBoard(tx, boardId, agentId))) throw new NotFoundError('agent', agentId);
+}
+
+/** Whether the board has the agent, and it is not on its way out; then it stays so until the end of the transaction. */
+async function lockAgentOfBoard(tx: Db, boardId: string, agentId: string): Promise<boolean> {
+  if (!isId(agentId)) return false;
+  const there = await tx.$queryRaw<unknown[]>`
+    SELECT 1 FROM "Agent"
+    WHERE id = ${agentId}::uuid AND "boardId" = ${boardId}::uuid AND "deletionRequestedAt" IS NULL
+    FOR KEY SHARE`;
+  return there.length > 0;
 }
 
 function withoutNulls(given: unknown, keys: string[]): unknown {

@@ -24,7 +24,8 @@ export const text = (longest: number) =>
     .refine((value) => !/[^\P{Cc}\n\r\t]/u.test(value), 'must not have control characters')
     .refine((value) => value.isWellFormed(), 'must be valid Unicode');
 
-export const uuid = z.uuid('must be a UUID');
+/** In lower case, as the database has it: names on the gateway are made of it, and rows are found again by it. */
+export const uuid = z.uuid('must be a UUID').toLowerCase();
 
 /** Any JSON value within bounds that keep a row and a document readable. */
 export const json = (longest: number, deepest: number) =>
@@ -48,7 +49,10 @@ function isDeeperThan(levels: number, value: unknown): boolean {
 }
 
 /** An instant that PostgreSQL has too: there is no year 0. */
-export const instant = z.date().min(new Date('0001-01-01T00:00:00Z'), 'must be in the year 1 or later');
+export const instant = z
+  .date()
+  .min(new Date('0001-01-01T00:00:00Z'), 'must be in the year 1 or later')
+  .max(new Date('9999-12-31T23:59:59.999Z'), 'must be in the year 9999 or earlier, in UTC');
 
 /**
  * The input in the form that `schema` gives it.

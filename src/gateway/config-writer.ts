@@ -40,6 +40,18 @@ interface Call {
   failed: (error: unknown) => void;
 }
 
+/** An agent could not be made anew: the calls of the others are written all the same. */
+class NotMade extends Error {
+  readonly agentId: string;
+  override readonly cause: GatewayError;
+
+  constructor(agentId: string, cause: GatewayError) {
+    super(cause.message);
+    this.agentId = agentId;
+    this.cause = cause;
+  }
+}
+
 // Applying took 23 s for 100 new agents beside 112 (measured on OpenClaw 2026.9.6).
 const PATCH_TIMEOUT_MS = 120_000;
 const SETTLE_POLL_MS = 100;
@@ -89,27 +101,28 @@ export class ConfigWriter {
     this.#running = false;
   }
 
-  /** Writes the calls' patches as one and settles every call. Never rejects. */
-  async #write(calls: Call[]): Promise<void> {
+  /** Writes the calls' patches as one and settles every call. Never rejects. @param revived agents that were made anew already */
+  async #write(calls: Call[], revived = new Set<string>()): Promise<void> {
     if (calls.length === 0) return;
     const entries = calls.map((call) => call.patch).reduce<JsonObject>(mergePatches, {});
     const known: KnownAgents = Object.assign({}, ...calls.map((call) => call.known));
-    const revived = new Set<string>();
     try {
       const before = await this.#put(entries, known, revived);
       for (const call of calls) call.done({ changed: !isApplied(call.patch, before.entries), before, revived });
     } catch (thrown) {
-      const error = toGatewayError(thrown);
-      const bad = hasReason(error, 'invalid-config') ? offendersOf(error, calls) : calls;
+      const bad = failedOf(thrown, calls);
       if (bad === null) {
         // It does not say whose value it is: ask in halves.
         const middle = Math.ceil(calls.length / 2);
-        await this.#write(calls.slice(0, middle));
-        await this.#write(calls.slice(middle));
+        await this.#write(calls.slice(0, middle), revived);
+        await this.#write(calls.slice(middle), revived);
         return;
       }
-      for (const call of bad) call.failed(error);
-      await this.#write(calls.filter((call) => !bad.includes(call)));
+      for (const call of bad) call.failed(gatewayErrorOf(thrown));
+      await this.#write(
+        calls.filter((call) => !bad.includes(call)),
+        revived,
+      );
     }
   }
 
@@ -122,9 +135,11 @@ export class ConfigWriter {
       first ??= now;
       if (now.applied && now.ownership === 'explicit' && isApplied(entries, now.entries)) return first;
       try {
-        const gone = Object.entries(known).filter(([id]) => !(id in now.entries) && !revived.has(id));
+        const gone = Object.entries(known).filter(([id]) => id in entries && !(id in now.entries) && !revived.has(id));
         for (const [id, { workspace }] of gone) {
-          await createAgent(this.#gateway, { id, workspace });
+          await createAgent(this.#gateway, { id, workspace }).catch((thrown: unknown) => {
+            throw new NotMade(id, toGatewayError(thrown));
+          });
           revived.add(id);
         }
         // Each has changed the configuration, and some moments later the gateway uses it.
@@ -138,14 +153,14 @@ export class ConfigWriter {
         await this.#gateway.request('config.patch', { raw, baseHash: now.hash }, { timeoutMs: PATCH_TIMEOUT_MS });
         return first;
       } catch (thrown) {
-        const error = toGatewayError(thrown);
-        if (tries >= maxTries) throw error;
+        const error = gatewayErrorOf(thrown);
+        if (tries >= maxTries) throw thrown;
         if (hasReason(error, 'rate-limited')) this.#budget.closeFor(error.retryAfterMs ?? 60_000);
         // On disk, but perhaps not live: when it has settled, the next round sees whether it is there and writes it if not.
         else if (hasReason(error, 'superseded')) await this.#settled();
         else if (isStaleConfig(error)) await sleep((this.#options.random ?? Math.random)() * 50 * tries);
         else if (hasReason(error, 'busy')) await sleep(error.retryAfterMs ?? 250);
-        else throw error;
+        else throw thrown;
       }
     }
   }
@@ -166,6 +181,17 @@ export class ConfigWriter {
       await sleep(SETTLE_POLL_MS);
     }
   }
+}
+
+function gatewayErrorOf(thrown: unknown): GatewayError {
+  return thrown instanceof NotMade ? thrown.cause : toGatewayError(thrown);
+}
+
+/** Whose calls have failed; null when that has to be found out. */
+function failedOf(thrown: unknown, calls: readonly Call[]): readonly Call[] | null {
+  if (thrown instanceof NotMade) return calls.filter(({ patch }) => thrown.agentId in patch);
+  const error = gatewayErrorOf(thrown);
+  return hasReason(error, 'invalid-config') ? offendersOf(error, calls) : calls;
 }
 
 const writers = new WeakMap<GatewayRequests, ConfigWriter>();

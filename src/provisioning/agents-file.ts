@@ -26,16 +26,21 @@ export function composeAgentsFile(existing: string | null, sections: readonly Se
   return `${[before, ...block, after].filter((part) => part !== '').join('\n\n')}\n`;
 }
 
-/** The names of the sections that a file has, from their begin to their end. */
-export function sectionsIn(existing: string): ReadonlySet<string> {
-  const found = new Set<string>();
+/** The sections that a file has, from their begin to their end: their contents by their names. */
+export function sectionsIn(existing: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
   let open: string | undefined;
+  let lines: string[] = [];
   for (const line of existing.replace(/\r\n?/g, '\n').split('\n')) {
     const marker = MARKER.exec(line);
-    if (!marker) continue;
+    if (!marker) {
+      lines.push(line);
+      continue;
+    }
     const [, kind, name] = marker;
-    if (kind === 'end' && name !== undefined && name === open) found.add(name);
+    if (kind === 'end' && name !== undefined && name === open) found.set(name, lines.join('\n'));
     open = kind === 'begin' ? name : undefined;
+    lines = [];
   }
   return found;
 }

@@ -8,7 +8,7 @@ import { gatewaysOfSilentAgents, wakeSilentAgents } from './check-in.ts';
 import { GatewayWorker } from './gateway-worker.ts';
 import type { GatewayLinks } from './links.ts';
 import type { Checks } from './reconcile.ts';
-import { RECONCILE_CHANNEL, retryNow } from './requests.ts';
+import { RECONCILE_CHANNEL, retryNow, SETTINGS_CHANNEL } from './requests.ts';
 
 export interface ControllerOptions {
   database: Database;
@@ -24,8 +24,6 @@ export interface ControllerOptions {
   checkInTimeoutMs: number;
 }
 
-/** Told by a trigger when a gateway is new, is another one now, or is gone; the payload is its id. */
-const SETTINGS_CHANNEL = 'gateway_settings';
 /** How often agents that are due, and gateways that nobody looks after, are looked for. */
 const TICK_MS = 1_000;
 /** Runs of one process under way; most of their time they wait for gateways. */

@@ -3,6 +3,7 @@ import { deleteAgent } from '../gateway/agents.ts';
 import { type ConfigSnapshot, readConfig } from '../gateway/config.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
 import { findHeartbeatJobs, type HeartbeatJob } from '../gateway/cron.ts';
+import { GatewayError } from '../gateway/errors.ts';
 import { isApplied } from '../gateway/merge-patch.ts';
 import type { Agent } from '../generated/prisma/client.ts';
 import { documentHashesOf } from './document-hashes.ts';
@@ -33,14 +34,16 @@ export async function checkEntries(reconciler: Reconciler, gatewayId: string): P
   if (!connection) return false;
   const { entries } = await readConfig(connection);
   const agents = await agentsInLine(reconciler, gatewayId);
-  let isDifferent = await removeRevenants(reconciler, connection, gatewayId, Object.keys(entries));
+  let isDifferent = false;
   for (const agent of agents) {
     const drift = driftOfEntry(agent, entries[agent.openclawAgentId]);
     if (!drift) continue;
     isDifferent = true;
     await makeDue(reconciler, agent, drift);
   }
-  return isDifferent;
+  // Last: one that cannot be removed keeps nobody from being repaired.
+  const removed = await removeRevenants(reconciler, connection, gatewayId, Object.keys(entries));
+  return isDifferent || removed;
 }
 
 /**
@@ -59,7 +62,10 @@ async function removeRevenants(
   if (departed.length === 0) return false;
   const wanted = await database.prisma.agent.findMany({ where, select: { openclawAgentId: true } });
   const ids = new Set(wanted.map(({ openclawAgentId }) => openclawAgentId));
-  const revenants = departed.filter(({ openclawAgentId }) => !ids.has(openclawAgentId));
+  // An adopted one had a name of somebody's own: whoever has it now may be another one.
+  const revenants = departed.filter(
+    ({ openclawAgentId }) => /^(mc|lead)-/.test(openclawAgentId) && !ids.has(openclawAgentId),
+  );
   for (const { openclawAgentId } of revenants) {
     log.warn({ gatewayId, openclawAgentId }, 'an agent that had left was there again, and is removed');
     await deleteAgent(connection, openclawAgentId);
@@ -82,7 +88,14 @@ export async function checkDocuments(
     if (signal.aborted || reconciler.links.connected(gatewayId) !== connection) return;
     const group = agents.slice(start, start + AGENTS_AT_ONCE);
     const check = (agent: Agent) =>
-      checkDocumentsOf(reconciler, connection, agent, jobs.get(agent.openclawAgentId) ?? null);
+      checkDocumentsOf(reconciler, connection, agent, jobs.get(agent.openclawAgentId) ?? null).catch(
+        (error: unknown) => {
+          if (!(error instanceof GatewayError) || error.retryable) throw error;
+          // Its own run says what a person has to do; the others are looked at all the same.
+          const found = [`its documents cannot be looked at: ${error.message}`];
+          return makeDue(reconciler, agent, { found, lost: [], isGone: false }, `Found at the gateway: ${found}`);
+        },
+      );
     await Promise.all(group.map(check));
     await between();
   }
@@ -117,8 +130,13 @@ function driftOfEntry(agent: Agent, entry: ConfigSnapshot['entries'][string] | u
   return found.length > 0 ? { found, lost: [], isGone: false } : null;
 }
 
-async function makeDue({ database, log }: Reconciler, agent: Agent, { found, lost, isGone }: Drift): Promise<void> {
-  const message = `Found at the gateway, and repaired: ${found.join('; ')}.`;
+/** @param message for what is no drift, and what the agent's next run tells more of */
+async function makeDue(
+  { database, log }: Reconciler,
+  agent: Agent,
+  { found, lost, isGone }: Drift,
+  message = `Found at the gateway, and repaired: ${found.join('; ')}.`,
+): Promise<void> {
   const kept = Object.entries(documentHashesOf(agent)).filter(([name]) => !lost.includes(name));
   await database.prisma.$transaction(async (tx) => {
     const [due] = await tx.agent.updateManyAndReturn({

@@ -1,14 +1,15 @@
 import type { Database, Db } from '../db/database.ts';
 import { appendEvent } from '../events/log.ts';
 import type { Agent } from '../generated/prisma/client.ts';
+import { wasAdopted } from './identity.ts';
 
 /** The agent has left its gateway: its row goes, and with the last one the row of a board or gateway that is to go. */
 export async function dropAgent(prisma: Database['prisma'], agent: Agent, message?: string): Promise<void> {
   await prisma.$transaction(async (tx) => {
     await tx.agent.deleteMany({ where: { id: agent.id } });
     const { gatewayId, openclawAgentId } = agent;
-    // One that was adopted and never written for stays on its gateway.
-    if (agent.isManaged)
+    // The id of one that was adopted is somebody's own: whoever has it next is another one.
+    if (!wasAdopted(agent))
       await tx.departedAgent.createMany({ data: { gatewayId, openclawAgentId }, skipDuplicates: true });
     if (agent.boardId !== null) await dropBoardIfEmpty(tx, agent.boardId);
     await dropGatewayIfEmpty(tx, agent.gatewayId);

@@ -102,9 +102,15 @@ export class GatewayLinks {
     if (this.#watched.delete(gatewayId)) void this.#pool.close(gatewayId);
   }
 
-  /** The gateway's row was changed: a connection that is open is opened anew when it leads elsewhere now. */
+  /**
+   * The gateway's row was changed, or somebody has found that it can be connected to: a connection that leads elsewhere now, or that
+   * waits for a person, is opened anew.
+   */
   update(gateway: Gateway): void {
-    if (this.#pool.peek(gateway.id)) this.#open(gateway);
+    const present = this.#pool.peek(gateway.id);
+    if (!present) return;
+    const now = this.#open(gateway);
+    if (now === present && NOT_LET_IN.includes(now.info.state)) now.reconnect();
   }
 
   /** The gateway is gone. */

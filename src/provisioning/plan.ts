@@ -20,14 +20,21 @@ type EntryFields = Pick<
  */
 export function wantedEntry(agent: EntryFields) {
   const { emoji } = readProfile(agent.identityProfile);
+  const name = literal(agent.name);
   return {
-    name: agent.name,
+    name,
     workspace: agent.workspacePath,
-    ...(agent.isManaged && { identity: { name: agent.name, emoji } }),
+    ...(agent.isManaged && { identity: { name, emoji: emoji && literal(emoji) } }),
     // With another target and no channel, the model is never called (measured on OpenClaw 2026.9.6). 0m is off.
     heartbeat: { every: beats(agent) ? `${agent.heartbeatIntervalSeconds}s` : '0m', target: 'none' },
   };
 }
+
+/**
+ * As a text of OpenClaw's configuration: in the place of `${NAME}` it would put a variable of its process's environment, such as a
+ * key (measured on OpenClaw 2026.9.6).
+ */
+const literal = (text: string) => text.replaceAll('${', '$ {');
 
 /** Whether the gateway is to let the agent look for work. */
 export function beats({ heartbeatEnabled, status }: Pick<Agent, 'heartbeatEnabled' | 'status'>): boolean {

@@ -62,8 +62,10 @@ async function observe({ agent, connection, wasRevived }: Provisioning): Promise
   const agentId = agent.openclawAgentId;
   if (agent.tokenHash !== null || wasAdopted(agent)) {
     const seen = await lookAt(connection, agentId);
+    // Made anew just now, or in a run that was cut off before it wrote anything.
+    const isNew = wasRevived || (!wasAdopted(agent) && Object.keys(documentHashesOf(agent)).length === 0);
     // BOOTSTRAP.md tells that the gateway has filled an empty folder, with texts of its own.
-    if (!wasRevived || seen.missingFiles.has('BOOTSTRAP.md')) return seen;
+    if (!isNew || seen.missingFiles.has('BOOTSTRAP.md')) return seen;
   }
   // Nothing was ever written for it, and its folder is named for it alone.
   const taken = await filesTaken(connection, agentId);

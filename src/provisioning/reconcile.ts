@@ -101,17 +101,23 @@ async function runFor(
   work: ReturnType<typeof divideWork<AgentWithBoard>>,
   signal: AbortSignal,
 ): Promise<void> {
-  const agents = [...work.remove, ...work.provision];
-  await begin(reconciler.database.prisma, agents);
-  let connection: GatewayConnection;
-  try {
-    // Whoever asks for a sync has changed the templates.
-    const inSync = agents.filter((agent) => agent.templateSyncId !== null);
-    if (inSync.length > 0) {
+  await begin(reconciler.database.prisma, [...work.remove, ...work.provision]);
+  // Whoever asks for a sync has changed the templates. With a mistake in them they stay, for everybody else.
+  const inSync = work.provision.filter((agent) => agent.templateSyncId !== null);
+  let { provision } = work;
+  if (inSync.length > 0) {
+    try {
       reconciler.workspaces.readTemplatesAgain();
       const [{ templateSyncId: syncId } = { templateSyncId: null }] = inSync;
       reconciler.log.info({ syncId, gatewayId: gateway.id, agents: inSync.length }, 'sync of templates under way');
+    } catch (error) {
+      for (const agent of inSync) await fail(reconciler, agent, error);
+      provision = provision.filter((agent) => agent.templateSyncId === null);
     }
+  }
+  const agents = [...work.remove, ...provision];
+  let connection: GatewayConnection;
+  try {
     connection = await reconciler.links.connect(gateway);
   } catch (error) {
     if (isForgotten(gateway)) return forgetAll(reconciler, gateway, work.remove);
@@ -123,7 +129,7 @@ async function runFor(
   const parts = await Promise.allSettled([
     // A gateway removes one agent at a time, seconds each; the others do not wait for it.
     removeAll(reconciler, connection, work.remove),
-    provisionAll(reconciler, connection, work.provision, signal),
+    provisionAll(reconciler, connection, provision, signal),
   ]);
   // Only when both have ended: the next run must not meet this one.
   for (const part of parts) if (part.status === 'rejected') throw part.reason;

@@ -63,6 +63,13 @@ export async function registerAll<T extends Agent>(
       await fail(reconciler, agent, outcome.reason);
     }
   }
+  // Nothing is left of them: they get all documents, and are woken, like new ones; also when this run ends before it comes to that.
+  const again = changed.filter((agent) => revived.has(agent.openclawAgentId));
+  if (again.length > 0) {
+    const data = { documentHashes: {}, wokenAt: null };
+    await prisma.agent.updateMany({ where: { id: { in: again.map(({ id }) => id) } }, data });
+    for (const agent of again) Object.assign(agent, data);
+  }
   if (changed.length > 0) await record(changed, 'CHANGED', durationMs);
   if (unchanged.length > 0) await record(unchanged, 'UNCHANGED', durationMs);
   return { registered: [...changed, ...unchanged], before, revived };

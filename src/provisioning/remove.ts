@@ -1,5 +1,6 @@
 import { deleteAgent } from '../gateway/agents.ts';
 import type { GatewayConnection } from '../gateway/connection.ts';
+import { hasReason } from '../gateway/errors.ts';
 import type { Agent, Gateway } from '../generated/prisma/client.ts';
 import { dropAgent } from './leaving.ts';
 import { fail, secondsOf } from './outcome.ts';
@@ -17,8 +18,13 @@ async function remove(reconciler: Reconciler, connection: GatewayConnection, age
     await runStep(reconciler, agent.id, 'REMOVE', async () => {
       // What was there before it was managed, and was never written to, stays.
       if (!agent.isManaged) return { outcome: 'UNCHANGED', detail: 'adopted: it stays on its gateway' };
-      const wasThere = await deleteAgent(connection, agent.openclawAgentId);
-      return { outcome: wasThere ? 'CHANGED' : 'UNCHANGED' };
+      try {
+        const wasThere = await deleteAgent(connection, agent.openclawAgentId);
+        return { outcome: wasThere ? 'CHANGED' : 'UNCHANGED' };
+      } catch (error) {
+        if (!hasReason(error, 'protected-agent')) throw error;
+        return { outcome: 'UNCHANGED', detail: 'the gateway keeps it: it is its own agent' };
+      }
     });
     await dropAgent(prisma, agent);
     reconciler.metrics.provisioningEnded('removed', secondsOf(agent));

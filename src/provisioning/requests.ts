@@ -8,6 +8,14 @@ import { traceparent } from '../spans.ts';
  */
 export const RECONCILE_CHANNEL = 'reconcile';
 
+/** Told by a trigger when a gateway is new, is another one now, or is gone; the payload is its id. */
+export const SETTINGS_CHANNEL = 'gateway_settings';
+
+/** Has whoever holds a gateway's lease connect to it again, when it waits for a person to make that possible. */
+export async function announceSettings(db: Db, gatewayId: string): Promise<void> {
+  await db.$executeRaw`SELECT pg_notify(${SETTINGS_CHANNEL}, ${gatewayId})`;
+}
+
 /** Asks for a gateway to be looked at now; in a transaction, after its commit. What is to be done is in the rows. */
 export async function requestReconcile(db: Db, gatewayId: string): Promise<void> {
   const cause = traceparent();

@@ -29,13 +29,17 @@ const isDocumentName = (name: string): name is DocumentName => DOCUMENT_NAMES.so
 export async function lookAt(connection: GatewayConnection, agentId: string): Promise<SeenWorkspace> {
   const taken = await filesTaken(connection, agentId);
   const { content, hash } = await getFile(connection, { agentId, name: 'AGENTS.md' });
-  const tools = taken.has('TOOLS.md') ? (await getFile(connection, { agentId, name: 'TOOLS.md' })).content : content;
+  const sections = sectionsIn(content ?? '');
+  // The agent may have noted an older token outside of our section.
+  const tools = taken.has('TOOLS.md')
+    ? (await getFile(connection, { agentId, name: 'TOOLS.md' })).content
+    : (sections.get('TOOLS.md') ?? content);
   return {
     taken,
     agentsFile: content === null ? null : { content, hash },
     token: agentTokenIn(tools ?? ''),
     missingFiles: await missingFiles(connection, agentId),
-    sections: sectionsIn(content ?? ''),
+    sections: new Set(sections.keys()),
   };
 }
 

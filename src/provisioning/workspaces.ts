@@ -24,7 +24,7 @@ import { filesOf, lookAt } from './seen-workspace.ts';
 import type { RoleSouls } from './souls/role-souls.ts';
 import type { RoleSoul } from './souls/text.ts';
 import { MASKED_AGENT_TOKEN, maskTokens } from './tokens.ts';
-import type { DocumentInput } from './variables.ts';
+import type { DocumentInput, IdentityProfile } from './variables.ts';
 
 /** An agent with what its documents tell of its board. */
 export type AgentWithBoard = Agent & { board: Board | null };
@@ -116,7 +116,7 @@ export class Workspaces {
   }
 
   /** Whether a template that replaces a built-in one can be rendered: null, or the sentence that says what is wrong. */
-  checkTemplate(field: OwnTemplateField, source: string): string | null {
+  checkTemplate(field: OwnTemplateField, source: string, identityProfile: IdentityProfile = {}): string | null {
     const sample: DocumentInput = {
       agent: {
         id: '00000000-0000-7000-8000-000000000000',
@@ -124,7 +124,7 @@ export class Workspaces {
         name: 'Sample',
         sessionKey: 'agent:mc-00000000-0000-7000-8000-000000000000:main',
         workspacePath: '/workspace',
-        identityProfile: {},
+        identityProfile,
         identityTemplate: null,
         soulTemplate: null,
       },

@@ -19,7 +19,7 @@ const VERSIONS_DIFFER = 'Update OpenClaw on the gateway, or this server: their v
 
 /** Left in peace until somebody has changed something. */
 const unauthorized = { state: 'UNAUTHORIZED', triesAgain: false, ...LASTING } as const;
-const incompatible = { state: 'INCOMPATIBLE', triesAgain: false, ...LASTING } as const;
+const incompatible = { state: 'INCOMPATIBLE', triesAgain: true, ...LASTING } as const;
 
 /** An answer to a handshake as OpenClaw 2026.9.6 words it (its source: message-handler.mjs). */
 const refusal = (code: string, message: string, details: Record<string, unknown> = {}) => ({

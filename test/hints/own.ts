@@ -31,7 +31,7 @@ export const HELLO: readonly Cause[] = [
       return { url: gateway.url };
     },
     state: 'UNAUTHORIZED',
-    triesAgain: false,
+    triesAgain: true,
     ...LASTING,
     message: 'The gateway lets this server in but gives it no administrator rights (operator.admin).',
     hint: 'Let the proxy before the gateway pass operator.admin in its header x-openclaw-scopes, or reach the gateway without that proxy, for example through a tunnel.',
@@ -39,7 +39,7 @@ export const HELLO: readonly Cause[] = [
   connecting('the gateway is too old', {
     to: (stage) => stage.simulator({ protocol: 3 }),
     state: 'INCOMPATIBLE',
-    triesAgain: false,
+    triesAgain: true,
     ...LASTING,
     message: 'The gateway speaks protocol 3; this server speaks protocol 4.',
     hint: UPDATE_OPENCLAW,
@@ -51,7 +51,7 @@ export const HELLO: readonly Cause[] = [
       return { url: gateway.url };
     },
     state: 'INCOMPATIBLE',
-    triesAgain: false,
+    triesAgain: true,
     ...LASTING,
     message: 'invalid connect params: the hello of the gateway is not understood',
     hint: VERSIONS_DIFFER,

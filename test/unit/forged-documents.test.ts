@@ -145,7 +145,7 @@ function expectSameStructure(kind: AgentKind, text: string): void {
   }
   // However few files a gateway takes: all documents in one.
   const together = composeAgentsFile(null, documents);
-  expect([...sectionsIn(together)]).toEqual(documents.map(({ name }) => name));
+  expect([...sectionsIn(together).keys()]).toEqual(documents.map(({ name }) => name));
   expect(together.match(/<!--\s*mission-control:/gi)).toHaveLength(documents.length * 2);
   expect(agentTokenIn(together)).toBe(SAMPLE_TOKEN);
   expect(composeAgentsFile(together, documents)).toBe(together);
