@@ -77,7 +77,7 @@ export class EventFeed {
 
   async #seenBy(start: FeedStart, stream: OrganizationStream, organizationId: string): Promise<bigint> {
     if (start === null) return stream.lastSeq;
-    if ('after' in start && stream.recent(start.after) !== null) return start.after;
+    if ('after' in start && start.after <= stream.lastSeq && stream.recent(start.after) !== null) return start.after;
     return startSeq(this.#database.prisma, organizationId, start);
   }
 

@@ -76,5 +76,8 @@ export function readEvents(db: Db, organizationId: string, seq: bigint, limit: n
 /** Where an organization's log stands now; 0 when it is empty. */
 export async function lastSeq(db: Db, organizationId: string): Promise<bigint> {
   const { _max } = await db.agentEvent.aggregate({ where: { organizationId }, _max: { seq: true } });
-  return _max.seq ?? 0n;
+  if (_max.seq !== null) return _max.seq;
+  const where = { id: organizationId };
+  const removed = await db.organization.findUnique({ where, select: { eventsRemovedSeq: true } });
+  return removed?.eventsRemovedSeq ?? 0n;
 }

@@ -37,7 +37,8 @@ export async function readKept(db: Db, organizationId: string, seq: bigint): Pro
 export async function startSeq(db: Db, organizationId: string, start: NonNullable<FeedStart>): Promise<bigint> {
   const removed = await removedOf(db, organizationId);
   if ('after' in start) {
-    if (start.after < removed.seq) throw new CursorExpired();
+    // The log of a backup that was put back ends before what clients have seen.
+    if (start.after < removed.seq || start.after > (await lastSeq(db, organizationId))) throw new CursorExpired();
     return start.after;
   }
   if (removed.at !== null && start.since <= removed.at) throw new CursorExpired();

@@ -1,5 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ExecutionResult, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule } from 'graphql';
+import {
+  type ASTVisitor,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  NoSchemaIntrospectionCustomRule,
+  type ValidationContext,
+} from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { LiveCredentials } from '../access/live-credentials.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -73,12 +80,14 @@ export function createGraphQL(options: GraphQLOptions): Yoga {
     cors:
       corsOrigins.length === 0
         ? false
-        : {
-            origin: corsOrigins,
-            credentials: false,
-            methods: ['GET', 'POST', 'OPTIONS'],
-            exposedHeaders: ['X-Request-Id', 'Retry-After'],
-          },
+        : // Of several origins, yoga would answer any other with "null", which is what sandboxed pages call theirs.
+          ({ headers }) =>
+            corsOrigins.includes(headers.get('origin') ?? '') && {
+              origin: corsOrigins,
+              credentials: false,
+              methods: ['GET', 'POST', 'OPTIONS'],
+              exposedHeaders: ['X-Request-Id', 'Retry-After'],
+            },
     renderGraphiQL: async () => (await import('./graphiql.ts')).graphiqlPage,
     context: async ({ request, params, viewer }) => {
       const known = viewer ?? callers.get(request)?.viewer;
@@ -196,7 +205,22 @@ function limitDocuments(limits: ShapeLimits, introspection: boolean): Plugin {
   return {
     onValidate({ addValidationRule }) {
       addValidationRule(shape);
+      addValidationRule(noConditionalSubscription);
       if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule);
+    },
+  };
+}
+
+/** A subscription whose only field may be left out subscribes to nothing; GraphQL's September 2025 edition refuses it as well. */
+function noConditionalSubscription(context: ValidationContext): ASTVisitor {
+  return {
+    OperationDefinition({ operation, selectionSet }) {
+      if (operation !== 'subscription') return;
+      const nodes = selectionSet.selections.filter(({ directives }) =>
+        directives?.some(({ name }) => name.value === 'skip' || name.value === 'include'),
+      );
+      if (nodes.length > 0)
+        context.reportError(new GraphQLError('A subscription’s root takes neither @skip nor @include.', { nodes }));
     },
   };
 }
@@ -210,7 +234,7 @@ function presentErrors(presentation: Presentation): Plugin {
   return {
     onRequest({ request, endResponse, fetchAPI }) {
       // yoga answers a form's POST as well; browsers send those without asking for permission first.
-      if (request.method === 'POST' && !/^application\/json *(;|$)/.test(request.headers.get('content-type') ?? '')) {
+      if (request.method === 'POST' && !/^application\/json(;|$)/.test(request.headers.get('content-type') ?? '')) {
         const extensions = { code: 'BAD_REQUEST', requestId: requestIdOf(request) };
         const errors = [{ message: 'Send application/json.', extensions }];
         endResponse(fetchAPI.Response.json({ errors }, { status: 415 }));

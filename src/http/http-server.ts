@@ -154,6 +154,13 @@ export class HttpServer {
         // yoga makes the request's URL of it.
         if (!URL.canParse(`http://${request.headers.host ?? 'server'}`))
           return sendJson(response, 400, { errors: [{ message: 'The Host header is none.' }] });
+        // yoga puts it behind the host; a proxy's client may send the whole URL.
+        if (!request.url?.startsWith('/')) request.url = `${pathname}${URL.parse(request.url ?? '')?.search ?? ''}`;
+        // The same in any case; yoga compares it as it is.
+        if (request.headers['content-type'] !== undefined)
+          request.headers['content-type'] = request.headers['content-type'].replace(/^[^;]*/, (type) =>
+            type.trim().toLowerCase(),
+          );
         limitBody(request, this.#bodyBytes);
         await this.#routes.graphql(request, response);
         return;

@@ -26,7 +26,8 @@ export async function subscribe(
   args: SubscriptionArgs,
   { live, present, presentError, sink, onBegin }: SubscribeOptions,
 ): Promise<AsyncGenerator<ExecutionResult> | ExecutionResult> {
-  const source = await createSourceEventStream(args);
+  // It throws when directives leave nothing to subscribe to.
+  const source = await Promise.resolve(args).then(createSourceEventStream).catch(presentError);
   if (!(Symbol.asyncIterator in source)) return present(source);
   if (source instanceof FeedSubscription)
     return new Results(

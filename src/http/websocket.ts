@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ExecutionArgs, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { SubscribePayload } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { LiveCredentials } from '../access/live-credentials.ts';
@@ -18,6 +19,7 @@ import type { Caller, SignIn } from './sign-in.ts';
 const UNAUTHENTICATED = 4401;
 const TOO_MANY_REQUESTS = 4429;
 const SERVICE_RESTART = 1012;
+const TRY_AGAIN_LATER = 1013;
 
 /** How long a client may take to answer when the server ends its connection. */
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -97,7 +99,12 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
           extra.caller = caller;
           followSocket(socket, caller, live);
         } catch (error) {
-          if (!(error instanceof GraphQLError)) throw error;
+          if (!(error instanceof GraphQLError)) {
+            // Thrown, graphql-ws would close with 4500, after which its clients never try again.
+            presentation.log.error({ err: error }, 'cannot sign a WebSocket in');
+            socket.close(TRY_AGAIN_LATER, 'The token cannot be looked up now.');
+            return false;
+          }
           presentation.metrics.errorTold(String(error.extensions.code));
           if (error.extensions.code === 'UNAUTHENTICATED') socket.close(UNAUTHENTICATED, 'UNAUTHENTICATED');
           else socket.close(TOO_MANY_REQUESTS, error.message);
@@ -107,30 +114,14 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
         return true;
       },
       async onSubscribe({ extra, subscriptions }, id, params) {
-        const { caller } = extra;
-        if (!caller) throw new Error('A subscribe came before its connection was acknowledged.');
         // This one is among them.
-        if (Object.keys(subscriptions).length > operationsPerConnection)
-          return [tooManyOperations(operationsPerConnection)];
-        const refused = graphqlErrorOf(() => signIn.count(caller.key)) ?? (await refusalOf(extra.socket, caller, live));
-        if (refused) return [refused];
-        const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
-          viewer: caller.viewer,
-          socket: { requestId: extra.requestId ?? '', sink: sinkOf(extra.socket, id) },
-          params,
-        });
-        const document = graphqlErrorOf(() => parse(params.query));
-        if (document instanceof GraphQLError) return [document];
-        const args: ExecutionArgs & { operationName?: string | null } = {
-          schema,
-          operationName: params.operationName ?? null,
-          document,
-          variableValues: params.variables ?? null,
-          contextValue: await contextFactory(),
-        };
-        const problems = validate(args.schema, args.document);
-        if (problems.length > 0) return problems;
-        return Object.assign(args, { rootValue: { execute, subscribe, traceparent: params.extensions?.traceparent } });
+        const count = Object.keys(subscriptions).length;
+        try {
+          return await operationOf(extra, count, id, params);
+        } catch (error) {
+          // An answer to this operation: thrown, it would end the connection with all its subscriptions.
+          return [error instanceof GraphQLError ? error : new GraphQLError('', { originalError: asError(error) })];
+        }
       },
       execute: (args) => inTraceOf(enveloped(args).traceparent, () => enveloped(args).execute(args)),
       subscribe: (args) => inTraceOf(enveloped(args).traceparent, () => enveloped(args).subscribe(args)),
@@ -142,6 +133,42 @@ export function serveSockets(http: Server, yoga: Yoga, options: SocketOptions): 
     sockets,
     12_000,
   );
+
+  /**
+   * What is to be executed, or why it is not.
+   * @param count operations of the connection, with this one
+   * @throws GraphQLError, and whatever the database throws
+   */
+  async function operationOf(
+    extra: Extra,
+    count: number,
+    id: string,
+    params: SubscribePayload,
+  ): Promise<ExecutionArgs | readonly GraphQLError[]> {
+    const { caller } = extra;
+    if (!caller) throw new Error('A subscribe came before its connection was acknowledged.');
+    if (count > operationsPerConnection) throw tooManyOperations(operationsPerConnection);
+    signIn.count(caller.key);
+    await requireAccess(extra.socket, caller, live);
+    const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+      viewer: caller.viewer,
+      socket: { requestId: extra.requestId ?? '', sink: sinkOf(extra.socket, id) },
+      params,
+    });
+    const document = parse(params.query);
+    const contextValue = await contextFactory();
+    // A rule of GraphQL's own throws for a variable in a directive at a subscription's root.
+    const problems = validate(schema, document);
+    if (problems.length > 0) return problems;
+    return {
+      schema,
+      operationName: params.operationName ?? null,
+      document,
+      variableValues: params.variables ?? null,
+      contextValue,
+      rootValue: { execute, subscribe, traceparent: params.extensions?.traceparent },
+    };
+  }
 
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (pathOf(request) !== GRAPHQL_PATH) return refuse(socket, '404 Not Found');
@@ -183,17 +210,15 @@ function followSocket(socket: WebSocket, caller: Caller, live: LiveCredentials):
   socket.once('close', unfollow);
 }
 
-/** Why an operation of an open connection is not done. The connection's viewer is as it is now from then on. */
-async function refusalOf(socket: WebSocket, caller: Caller, live: LiveCredentials): Promise<GraphQLError | null> {
-  try {
-    const why = await live.endOf(caller);
-    if (why === null) return null;
-    closeForEnd(socket, why);
-    return accessEnded(why);
-  } catch (error) {
-    // An answer to this one operation: thrown, it would end the connection with all its subscriptions.
-    return new GraphQLError('The token cannot be looked up.', { originalError: error instanceof Error ? error : null });
-  }
+/**
+ * The connection's viewer is as it is now from then on.
+ * @throws GraphQLError for an operation of a connection whose credential is not what it was
+ */
+async function requireAccess(socket: WebSocket, caller: Caller, live: LiveCredentials): Promise<void> {
+  const why = await live.endOf(caller);
+  if (why === null) return;
+  closeForEnd(socket, why);
+  throw accessEnded(why);
 }
 
 /** Live results of an operation go straight to the socket, as the messages that graphql-ws would make of them. */
@@ -225,14 +250,8 @@ function isAllowedOrigin(request: IncomingMessage, allowed: string[]): boolean {
   return URL.parse(origin)?.host === host;
 }
 
-/** What is wrong with one operation is an answer to it; thrown, it would end the connection with all its subscriptions. */
-function graphqlErrorOf<T>(work: () => T): T | GraphQLError {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof GraphQLError) return error;
-    throw error;
-  }
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
 function refuse(socket: Duplex, status: string): void {

@@ -125,9 +125,12 @@ builder.subscriptionField('agentEvents', (t) =>
   }),
 );
 
+const FIRST_INSTANT = Date.parse('0001-01-01T00:00:00Z');
+
 function startOf(after: string | null | undefined, since: Date | null | undefined): FeedStart {
   if (after != null) return { after: seqOf(after) ?? notACursor('after') };
-  return since ? { since } : null;
+  // PostgreSQL has no year 0.
+  return since ? { since: new Date(Math.max(since.getTime(), FIRST_INSTANT)) } : null;
 }
 
 function matches(filter: Filter, event: FeedEvent): boolean {

@@ -112,8 +112,8 @@ builder.subscriptionField('templateSyncProgress', (t) =>
     description: 'The sync as it is now, then at every change, ending when it has finished.',
     args: { id: t.arg.id({ required: true, description: 'The sync’s id.' }) },
     subscribe: async (_root, { id }, { fleet, viewer, announcements }) => {
-      await findTemplateSync(fleet, viewer, id);
-      return followTemplateSync(fleet, announcements, id);
+      const sync = await findTemplateSync(fleet, viewer, id);
+      return followTemplateSync(fleet, announcements, sync.id);
     },
     resolve: (sync) => sync,
   }),
