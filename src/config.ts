@@ -166,11 +166,15 @@ const headers = z.string().transform((text, context): Record<string, string> => 
   const pairs = text.split(',').map((pair) => /^\s*([\w.-]+)\s*=\s*([^\s=][^\s]*)\s*$/.exec(pair));
   try {
     const read = pairs.map((pair) => [pair?.[1], decodeURIComponent(pair?.[2] ?? '')]);
-    if (!pairs.includes(null)) return Object.fromEntries(read);
+    if (!pairs.includes(null) && read.every(([, value]) => !/\p{Cc}/u.test(value ?? '')))
+      return Object.fromEntries(read);
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
   }
-  context.addIssue({ code: 'custom', message: 'must be name=value, several separated by commas, spaces as %20' });
+  context.addIssue({
+    code: 'custom',
+    message: 'must be name=value, several separated by commas, spaces as %20, and no line breaks',
+  });
   return z.NEVER;
 });
 
@@ -196,7 +200,10 @@ const environment = z
   .object({
     HOST: z.string().default('127.0.0.1'),
     PORT: wholeNumber(0, 65_535, 'must be a port number, from 0 to 65535').default(8000),
-    BASE_URL: httpUrl.transform((url) => url.replace(/\/+$/, '')).optional(),
+    BASE_URL: httpUrl
+      .regex(/^[\w.:/@%~*[\]-]+$/, 'must have no query, and only characters that can stand in a shell command unquoted')
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
     DATA_DIR: z.string().default('./data'),
     DATABASE_URL: z
       .string()
@@ -207,7 +214,8 @@ const environment = z
     ADMIN_TOKEN: z
       .string()
       .min(32, 'must have at least 32 characters')
-      .regex(/^\S+$/, 'must not contain spaces')
+      .regex(/^[\x21-\x7e]+$/, 'must not contain spaces, or characters that are not ASCII')
+      .refine((token) => !token.startsWith('mca_'), 'must not begin with mca_, as agents’ tokens do')
       .optional(),
     TEMPLATES_DIR: z.string().default('templates'),
     CORS_ORIGINS: z

@@ -7,6 +7,9 @@ import { VERSION } from './version.ts';
 
 // Starts the server, says where it is, and stops it on SIGTERM and SIGINT; a second signal exits at once.
 
+/** What is under way has 10 s to end; what has not ended by then waits for a database that does not answer. */
+const STOP_TIMEOUT_MS = 20_000;
+
 try {
   const config = readConfig(process.env);
   const log = createLog(config.logLevel);
@@ -17,6 +20,11 @@ try {
   const stop = () => {
     if (stopping) process.exit(1);
     stopping = true;
+    const giveUp = () => {
+      log.fatal('cannot stop in time');
+      process.exit(1);
+    };
+    setTimeout(giveUp, config.drainSeconds * 1_000 + STOP_TIMEOUT_MS).unref();
     starting
       .then((server) => server.stop())
       .then(async () => (await tracing)?.())

@@ -123,7 +123,8 @@ async function openPostgres(connectionString: string, options: DatabaseOptions):
   } finally {
     await session.close();
   }
-  const pool = new pg.Pool({ connectionString });
+  // A connection that the network has dropped without a word is given up: everybody waits for what a group has asked for on it.
+  const pool = new pg.Pool({ connectionString, connectionTimeoutMillis: STATEMENT_MS, query_timeout: STATEMENT_MS });
   const adapter = new PrismaPg(pool, { statementNameGenerator: statementNames(), disposeExternalPool: true });
   const { prisma, query } = await openPrisma(adapter, options);
   const listener = new PostgresListener(connectionString);
@@ -144,6 +145,9 @@ async function openPostgres(connectionString: string, options: DatabaseOptions):
   };
 }
 
+/** How long a statement, or a transaction, may take. */
+const STATEMENT_MS = 20_000;
+
 /** What stands between Prisma and the database. */
 type Between = Pick<DatabaseOptions, 'watch' | 'traced'>;
 
@@ -153,7 +157,7 @@ async function openPrisma(
 ): Promise<Pick<Database, 'prisma' | 'query'>> {
   const adapter = watch(traced ? traceStatements(factory) : factory);
   return {
-    prisma: new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 20_000 } }),
+    prisma: new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: STATEMENT_MS } }),
     query: directQuery(await adapter.connect()),
   };
 }

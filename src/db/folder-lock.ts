@@ -1,4 +1,5 @@
-import { linkSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { hash } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** Another living process holds the data folder. */
@@ -18,39 +19,72 @@ export function lockFolder(folder: string): () => void {
   const file = path.join(folder, 'lock');
   const mine = `${process.pid} ${startTime(process.pid)}`;
   for (let attempt = 0; attempt < 3; attempt++) {
-    if (createExclusively(file, mine)) {
-      const release = () => {
-        if (readIfThere(file) === mine) unlinkSync(file);
-      };
-      process.once('exit', release);
-      return () => {
-        process.off('exit', release);
-        release();
-      };
-    }
-    const [pid = '', started = ''] = (readIfThere(file) ?? '').split(' ');
-    if (pid !== '' && isAlive(Number(pid)) && startTime(Number(pid)) === started) {
-      throw new DataFolderInUse(
-        `The data folder ${folder} is in use by process ${pid}. Stop that one, or set DATA_DIR to another folder.`,
-      );
-    }
-    removeIfThere(file);
+    if (!take(file, mine)) continue;
+    const release = () => {
+      if (readIfThere(file) === mine) unlinkSync(file);
+    };
+    process.once('exit', release);
+    return () => {
+      process.off('exit', release);
+      release();
+    };
   }
   throw new Error(`The data folder ${folder} could not be locked: other processes keep taking it.`);
+}
+
+/**
+ * A dead holder's lock is not removed: now and then that would be the lock of somebody who has just taken it over. Instead the
+ * place behind it is taken, which only one can and which is named for the holder before, and then put in the place of the lock.
+ * @returns false when the lock has changed meanwhile @throws DataFolderInUse
+ */
+function take(file: string, mine: string): boolean {
+  const passed: { place: string; holder: string }[] = [];
+  let place = file;
+  while (!createExclusively(place, mine)) {
+    const holder = readIfThere(place);
+    if (holder === null) return false;
+    refuseIfAlive(holder, path.dirname(file));
+    passed.push({ place, holder });
+    place = `${file}.after-${hash('sha256', holder).slice(0, 16)}`;
+  }
+  const [first, ...others] = passed;
+  if (!first) return true;
+  if (readIfThere(file) !== first.holder) {
+    unlinkSync(place);
+    return false;
+  }
+  const draft = draftOf(file, mine);
+  renameSync(draft, file);
+  for (const left of [...others, { place }]) removeIfThere(left.place);
+  return true;
+}
+
+/** @throws DataFolderInUse */
+function refuseIfAlive(holder: string, folder: string): void {
+  const [pid = '', started = ''] = holder.split(' ');
+  if (pid === '' || !isAlive(Number(pid)) || startTime(Number(pid)) !== started) return;
+  throw new DataFolderInUse(
+    `The data folder ${folder} is in use by process ${pid}. Stop that one, or set DATA_DIR to another folder.`,
+  );
+}
+
+function draftOf(file: string, content: string): string {
+  const draft = `${file}.${process.pid}`;
+  writeFileSync(draft, content, { mode: 0o600 });
+  return draft;
 }
 
 /** Made whole under another name first: a lock without its holder's name would be taken for one that is left over. */
 function createExclusively(file: string, content: string): boolean {
   const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, content, { mode: 0o600 });
   try {
-    linkSync(draft, file);
+    linkSync(draftOf(file, content), file);
     return true;
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false;
     throw error;
   } finally {
-    unlinkSync(draft);
+    removeIfThere(draft);
   }
 }
 

@@ -39,7 +39,10 @@ export class PostgresListener {
       others.delete(listener);
       if (others.size > 0 || this.#client === null) return;
       this.#listeners.delete(channel);
-      await (await this.#client).query(`UNLISTEN ${pg.escapeIdentifier(channel)}`);
+      // A connection that is lost, or does not answer, tells nothing any more.
+      await this.#client
+        .then((client) => client.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`))
+        .catch(() => undefined);
     };
   }
 

@@ -100,9 +100,18 @@ async function openEmbeddedSession(dataDir: string): Promise<DatabaseSession> {
   }
 }
 
+/** How long a database server may take to answer. */
+const CONNECT_MS = 10_000;
+
 async function openPostgresSession(connectionString: string): Promise<DatabaseSession> {
-  const client = new pg.Client({ connectionString });
-  await client.connect();
+  const client = new pg.Client({ connectionString, connectionTimeoutMillis: CONNECT_MS });
+  try {
+    await client.connect();
+  } catch (error) {
+    // The only one that pg gives no code.
+    if (!(error instanceof Error) || error.message !== 'timeout expired') throw error;
+    throw Object.assign(new Error(`it has not answered for ${CONNECT_MS / 1_000} s`), { code: 'ETIMEDOUT' });
+  }
   return {
     exec: (sql) => client.query(sql),
     query: async <Row>(sql: string, values?: unknown[]) => {

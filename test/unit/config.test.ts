@@ -126,6 +126,13 @@ describe('settings', () => {
     ['PORT', '-1', 'must be a port number, from 0 to 65535. For example: PORT=8000'],
     ['PORT', '80.5', 'must be a port number, from 0 to 65535. For example: PORT=8000'],
     ['BASE_URL', 'ftp://x', 'must be an http or https URL. For example: BASE_URL=https://mission-control.example.com'],
+    ...['http://x.example/?a=1', 'http://bücher.example', 'http://u:p@x.example/a b', 'http://x.example/$(id)'].map(
+      (url): [string, string, string] => [
+        'BASE_URL',
+        url,
+        'must have no query, and only characters that can stand in a shell command unquoted. For example: BASE_URL=https://mission-control.example.com',
+      ],
+    ),
     ['BASE_URL', 'here', 'must be an http or https URL. For example: BASE_URL=https://mission-control.example.com'],
     [
       'DATABASE_URL',
@@ -143,7 +150,16 @@ describe('settings', () => {
       'must be 32 bytes in base64 (several are separated by commas). For example: SECRET_KEY=$(openssl rand -base64 32)',
     ],
     ['ADMIN_TOKEN', 'short', 'must have at least 32 characters. For example: ADMIN_TOKEN=$(openssl rand -hex 32)'],
-    ['ADMIN_TOKEN', 'x y'.repeat(20), 'must not contain spaces. For example: ADMIN_TOKEN=$(openssl rand -hex 32)'],
+    ...['x y'.repeat(20), 'pässwörter'.repeat(4)].map((token): [string, string, string] => [
+      'ADMIN_TOKEN',
+      token,
+      'must not contain spaces, or characters that are not ASCII. For example: ADMIN_TOKEN=$(openssl rand -hex 32)',
+    ]),
+    [
+      'ADMIN_TOKEN',
+      `mca_${'a'.repeat(43)}`,
+      'must not begin with mca_, as agents’ tokens do. For example: ADMIN_TOKEN=$(openssl rand -hex 32)',
+    ],
     [
       'CORS_ORIGINS',
       'https://a.example/path',
@@ -192,10 +208,10 @@ describe('settings', () => {
       value,
       'must be an http or https URL without a password. For example: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318',
     ]),
-    ...['secret', 'a=b,', 'a=b c', 'a=%zz'].map((value): [string, string, string] => [
+    ...['secret', 'a=b,', 'a=b c', 'a=%zz', 'a=b%0Ac'].map((value): [string, string, string] => [
       'OTEL_EXPORTER_OTLP_HEADERS',
       value,
-      'must be name=value, several separated by commas, spaces as %20. For example: OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN,x-team=fleet',
+      'must be name=value, several separated by commas, spaces as %20, and no line breaks. For example: OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN,x-team=fleet',
     ]),
     [
       'OTEL_TRACES_SAMPLER',
