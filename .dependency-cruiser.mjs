@@ -94,8 +94,8 @@ export default {
     ),
     rule(
       'server',
-      'server.ts joins the parts. Only main, the demo, the bench and tests start it.',
-      { pathNot: '^(src/main[.]ts$|src/demo/|bench/|test/|examples/)' },
+      'server.ts joins the parts. Only start, the demo, the bench and tests start it.',
+      { pathNot: '^(src/start[.]ts$|src/demo/|bench/|test/|examples/)' },
       { path: '^src/server[.]ts$' },
     ),
     rule(
@@ -145,7 +145,7 @@ export default {
       name: 'rules-are-at-work',
       comment: 'If this import is not seen, no other is: TypeScript could not be read.',
       severity: 'error',
-      module: { path: '^src/main[.]ts$' },
+      module: { path: '^src/start[.]ts$' },
       to: { path: '^src/server[.]ts$' },
     },
   ],

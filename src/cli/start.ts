@@ -12,6 +12,6 @@ export function addStart(program: Command): void {
       '\nExamples:\n  mission-control start\n  PORT=9000 DATA_DIR=/var/lib/mission-control mission-control start',
     )
     .action(async () => {
-      await import('../main.ts');
+      await import('../start.ts');
     });
 }

@@ -87,7 +87,7 @@ describe('a start is refused in one line, and nothing is changed', () => {
   const contentOf = (database: PGlite) =>
     Promise.all(TABLES.map(async (table) => (await database.query(`SELECT * FROM "${table}" ORDER BY 1`)).rows));
 
-  /** Why a start in this process is refused; src/main.ts prints it. */
+  /** Why a start in this process is refused; src/start.ts prints it. */
   const refusal = (settings: Record<string, string>) =>
     startServer(readConfig({ PORT: '0', SOULS_URL: '', ...settings }), createLog('silent')).then(
       () => expect.fail('it has started'),

@@ -152,7 +152,7 @@ describe('a wrong setting', () => {
     ],
   ];
 
-  // What is wrong shows only when the setting is used; main.ts prints the message as it is.
+  // What is wrong shows only when the setting is used; start.ts prints the message as it is.
   it.each(rows)('that cannot be used is named: %s', async (_name, settings, problem) => {
     const DATA_DIR = await mkdtemp(path.join(folder, 'unusable-'));
     const config = readConfig({ PORT: '0', DATA_DIR, SOULS_URL: '', ...(await settings()) });
