@@ -1,10 +1,11 @@
 import { createRequire } from 'node:module';
 import { defineConfig } from 'vitest/config';
 
-/** Stories that wait for timers or need many agents: npm test takes under three minutes, and the PostgreSQL suite has them. */
+/** Stories that wait for timers, need many agents, or start many processes: npm test takes under three minutes, and the PostgreSQL suite has them. */
 export const TAKE_THEIR_TIME = [
   'test/hints/**',
-  'test/processes/keys-and-backups.test.ts',
+  'test/examples/**',
+  'test/processes/{command-line,keys-and-backups,kill}.test.ts',
   'test/provisioning/{connection-rules,gateway-changes,gateway-events,pairing,recovery}.test.ts',
   'test/provisioning/{changes,drift,request-counts,souls,template-sync,waking}.test.ts',
 ];

@@ -12,7 +12,8 @@ export default defineConfig({
     include: [
       'test/{provisioning,live,api,postgres,hints}/**/*.test.ts',
       'test/observability/metrics.test.ts',
-      'test/processes/keys-and-backups.test.ts',
+      'test/examples/**/*.test.ts',
+      'test/processes/{command-line,keys-and-backups,kill}.test.ts',
     ],
     exclude: ['test/postgres/alone/**'],
     globalSetup: ['test/support/postgres-setup.ts'],
