@@ -12,14 +12,19 @@ import { addTokenList } from './token-list.ts';
 import { addTokenRevoke } from './token-revoke.ts';
 import { addWatch } from './watch.ts';
 
-/** All commands. Parsing throws a CommanderError in place of ending the process. */
-export function createProgram(): Command {
+/**
+ * All commands. Parsing throws a CommanderError in place of ending the process.
+ * @param isSilent whether what is wrong with a call is only thrown, and not printed as well
+ */
+export function createProgram({ isSilent = false } = {}): Command {
   const program = new Command('mission-control')
     .description(
       'The control plane for fleets of OpenClaw agents. Settings come from the environment, see docs/operations.md.',
     )
     .version(VERSION)
     .exitOverride()
+    // Commands that are added afterwards have it from here.
+    .configureOutput(isSilent ? { writeErr: () => undefined } : {})
     .showHelpAfterError('(add --help for the options and examples)')
     .addHelpText('after', '\nExit codes: 0 it is done, 1 it failed, 2 it was called wrongly.');
   addStart(program);

@@ -7,16 +7,25 @@ import { createProgram } from './program.ts';
 // Whoever read this has gone, as head does when it has enough.
 process.stdout.on('error', () => process.exit(FAILED));
 
+/** Known before the call is understood: what is wrong with it is told as it asks for, too. */
+const isJson = process.argv.includes('--json');
+const printError = (sentence: string) =>
+  process.stderr.write(isJson ? `${JSON.stringify({ error: sentence })}\n` : `${sentence}\n`);
+
 try {
-  await createProgram().parseAsync();
+  await createProgram({ isSilent: isJson }).parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
-  } else {
-    const sentence = sentenceOf(error);
-    process.stderr.write(
-      process.argv.includes('--json') ? `${JSON.stringify({ error: sentence })}\n` : `${sentence}\n`,
-    );
+  if (!(error instanceof CommanderError)) {
+    printError(sentenceOf(error));
     process.exitCode = FAILED;
+  } else if (error.exitCode !== 0) {
+    if (isJson) printError(usageSentenceOf(error));
+    process.exitCode = WRONG_USAGE;
   }
+}
+
+/** Commander's sentence in one line, without the word that it begins with. Where it shows its help instead, it has none. */
+function usageSentenceOf({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'Which command? Add --help, without --json, for all of them.';
+  return message.replace(/^error: /, '').replaceAll('\n', ' ');
 }

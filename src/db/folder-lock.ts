@@ -53,9 +53,8 @@ function take(file: string, mine: string): boolean {
     unlinkSync(place);
     return false;
   }
-  const draft = draftOf(file, mine);
-  renameSync(draft, file);
-  for (const left of [...others, { place }]) removeIfThere(left.place);
+  renameSync(place, file);
+  for (const left of others) removeIfThere(left.place);
   return true;
 }
 
@@ -68,17 +67,12 @@ function refuseIfAlive(holder: string, folder: string): void {
   );
 }
 
-function draftOf(file: string, content: string): string {
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, content, { mode: 0o600 });
-  return draft;
-}
-
 /** Made whole under another name first: a lock without its holder's name would be taken for one that is left over. */
 function createExclusively(file: string, content: string): boolean {
   const draft = `${file}.${process.pid}`;
   try {
-    linkSync(draftOf(file, content), file);
+    writeFileSync(draft, content, { mode: 0o600 });
+    linkSync(draft, file);
     return true;
   } catch (error) {
     if (isErrno(error, 'EEXIST')) return false;

@@ -115,17 +115,17 @@ async function findAtGateway({ links }: Fleet, gateway: Gateway, openclawAgentId
 
 const SECONDS: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3_600, d: 86_400 };
 
-/** Seconds of what OpenClaw takes as a duration: a number of minutes, or parts such as 1h30m. 0 for anything else. */
-function secondsIn(every: string): number {
+/** Seconds of what OpenClaw takes as a duration: a number of minutes, or parts such as 1h30m. Null for anything else. */
+function secondsIn(every: string): number | null {
   if (/^\d+(\.\d+)?$/.test(every)) return Number(every) * 60;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(every)) return 0;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(every)) return null;
   const parts = every.matchAll(/([\d.]+)([a-z]+)/g);
   return [...parts].reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (SECONDS[unit] ?? 0), 0);
 }
 
 /** The heartbeat that the agent has. Without one of its own it gets none, as soon as any agent has one. */
 function heartbeatOf({ heartbeat }: AgentEntry): { heartbeatEnabled: boolean; heartbeatIntervalSeconds?: number } {
-  const seconds = Math.round(secondsIn(heartbeat?.every?.trim().toLowerCase() ?? ''));
+  const seconds = Math.round(secondsIn(heartbeat?.every?.trim().toLowerCase() ?? '') ?? 0);
   if (seconds === 0) return { heartbeatEnabled: false };
   return { heartbeatEnabled: true, heartbeatIntervalSeconds: Math.min(86_400, Math.max(30, seconds)) };
 }

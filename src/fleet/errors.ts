@@ -1,3 +1,4 @@
+import { Prisma } from '../db/database.ts';
 import { GatewayError } from '../gateway/errors.ts';
 import { type ErrorCode, type Failure, failureOf } from '../provisioning/failure.ts';
 
@@ -54,6 +55,25 @@ export class NotFoundError extends Error {
 
   constructor(what: 'agent' | 'API token' | 'board' | 'gateway' | 'task' | 'template sync', id: string) {
     super(`There is no ${what} with the id ${id}.`);
+  }
+}
+
+/**
+ * What an answer was to tell more of was there a moment ago, and is not any more: somebody else has deleted it. Prisma says so when
+ * it loads the relations of a row that was read, or written, before.
+ */
+export class DeletedMeanwhile extends Error {
+  override name = 'DeletedMeanwhile';
+  readonly code = 'NOT_FOUND';
+
+  /** @returns null for any other error */
+  static from(error: unknown): DeletedMeanwhile | null {
+    if (!(error instanceof Prisma.PrismaClientKnownRequestError) || error.code !== 'P2025') return null;
+    const { modelName, operation } = error.meta ?? {};
+    // A row that could not be written is for whoever wanted to.
+    if (operation !== 'a query') return null;
+    const what = String(modelName ?? 'object').replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ');
+    return new DeletedMeanwhile(`The ${what.toLowerCase()} was deleted meanwhile.`);
   }
 }
 

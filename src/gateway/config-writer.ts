@@ -30,8 +30,11 @@ export interface PatchResult {
   revived: ReadonlySet<string>;
 }
 
-/** Ids that agents of the gateway have had before, with their workspaces: one that is not there now was deleted. */
-export type KnownAgents = Readonly<Record<string, { workspace: string }>>;
+/**
+ * Ids that agents of the gateway have had before, with their workspaces: one that is not there now was deleted. It is told to
+ * `beforeMaking` before it is made anew, for nobody can see later that it was.
+ */
+export type KnownAgents = Readonly<Record<string, { workspace: string; beforeMaking?: () => Promise<void> }>>;
 
 interface Call {
   patch: AgentsPatch;
@@ -136,7 +139,8 @@ export class ConfigWriter {
       if (now.applied && now.ownership === 'explicit' && isApplied(entries, now.entries)) return first;
       try {
         const gone = Object.entries(known).filter(([id]) => id in entries && !(id in now.entries) && !revived.has(id));
-        for (const [id, { workspace }] of gone) {
+        for (const [id, { workspace, beforeMaking }] of gone) {
+          await beforeMaking?.();
           await createAgent(this.#gateway, { id, workspace }).catch((thrown: unknown) => {
             throw new NotMade(id, toGatewayError(thrown));
           });

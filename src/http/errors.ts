@@ -3,6 +3,7 @@ import { CursorExpired } from '../events/replay.ts';
 import { SubscriptionGap, SubscriptionOverflow } from '../events/topic.ts';
 import {
   ConflictError,
+  DeletedMeanwhile,
   ForbiddenError,
   GatewayFailure,
   LimitExceededError,
@@ -16,6 +17,7 @@ import type { HttpMetrics } from './metrics.ts';
 const EXPECTED = [
   ConflictError,
   CursorExpired,
+  DeletedMeanwhile,
   ForbiddenError,
   GatewayFailure,
   LimitExceededError,
@@ -50,7 +52,8 @@ export function presentError(error: unknown, requestId: string, presentation: Pr
 
 function presentedError(error: unknown, requestId: string, { log, suggestions }: Presentation): GraphQLError {
   const located = error instanceof GraphQLError ? error : null;
-  const cause = located?.originalError ?? error;
+  const thrown = located?.originalError ?? error;
+  const cause = DeletedMeanwhile.from(thrown) ?? thrown;
   const place = {
     nodes: located?.nodes ?? null,
     source: located?.source ?? null,

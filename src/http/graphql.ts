@@ -2,9 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type ASTVisitor,
   type ExecutionResult,
+  type FragmentDefinitionNode,
   GraphQLError,
   type GraphQLSchema,
+  Kind,
   NoSchemaIntrospectionCustomRule,
+  type SelectionNode,
+  type SelectionSetNode,
   type ValidationContext,
 } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
@@ -216,13 +220,30 @@ function noConditionalSubscription(context: ValidationContext): ASTVisitor {
   return {
     OperationDefinition({ operation, selectionSet }) {
       if (operation !== 'subscription') return;
-      const nodes = selectionSet.selections.filter(({ directives }) =>
+      const nodes = rootSelections(selectionSet, (name) => context.getFragment(name)).filter(({ directives }) =>
         directives?.some(({ name }) => name.value === 'skip' || name.value === 'include'),
       );
       if (nodes.length > 0)
         context.reportError(new GraphQLError('A subscription’s root takes neither @skip nor @include.', { nodes }));
     },
   };
+}
+
+/** What stands at the root, also by way of fragments; of a fragment that comes again, once. */
+function rootSelections(
+  { selections }: SelectionSetNode,
+  fragmentOf: (name: string) => FragmentDefinitionNode | null | undefined,
+  seen = new Set<string>(),
+): SelectionNode[] {
+  return selections.flatMap((selection) => {
+    if (selection.kind === Kind.FIELD) return [selection];
+    if (selection.kind === Kind.INLINE_FRAGMENT)
+      return [selection, ...rootSelections(selection.selectionSet, fragmentOf, seen)];
+    const { value } = selection.name;
+    const fragment = seen.has(value) ? null : fragmentOf(value);
+    seen.add(value);
+    return fragment ? [selection, ...rootSelections(fragment.selectionSet, fragmentOf, seen)] : [selection];
+  });
 }
 
 /**

@@ -7,6 +7,7 @@ import { GatewayError } from '../gateway/errors.ts';
 import { isApplied } from '../gateway/merge-patch.ts';
 import type { Agent } from '../generated/prisma/client.ts';
 import { documentHashesOf } from './document-hashes.ts';
+import { isMadeHere } from './identity.ts';
 import { wantedEntry } from './plan.ts';
 import type { Reconciler } from './reconciler.ts';
 import { lostDocuments } from './seen-workspace.ts';
@@ -27,11 +28,14 @@ interface Drift {
 
 /**
  * Compares the entries of the agents that should be in line: one request for all of them.
- * @returns whether any was another one
+ * @returns whether any was another one, and the ids of all that are there
  */
-export async function checkEntries(reconciler: Reconciler, gatewayId: string): Promise<boolean> {
+export async function checkEntries(
+  reconciler: Reconciler,
+  gatewayId: string,
+): Promise<{ isDifferent: boolean; present: string[] }> {
   const connection = reconciler.links.connected(gatewayId);
-  if (!connection) return false;
+  if (!connection) return { isDifferent: false, present: [] };
   const { entries } = await readConfig(connection);
   const agents = await agentsInLine(reconciler, gatewayId);
   let isDifferent = false;
@@ -41,35 +45,41 @@ export async function checkEntries(reconciler: Reconciler, gatewayId: string): P
     isDifferent = true;
     await makeDue(reconciler, agent, drift);
   }
-  // Last: one that cannot be removed keeps nobody from being repaired.
-  const removed = await removeRevenants(reconciler, connection, gatewayId, Object.keys(entries));
-  return isDifferent || removed;
+  return { isDifferent, present: Object.keys(entries) };
 }
 
 /**
  * Removes agents again that have left, and are there all the same: a request that registered one was carried out after its
  * answer had been lost, when the removal had found nothing to remove any more.
+ * @param present ids of the agents that the gateway has
  * @returns whether there were any
+ * @throws GatewayError when one could not be removed, after the others were
  */
-async function removeRevenants(
-  { database, log }: Reconciler,
-  connection: GatewayConnection,
+export async function removeRevenants(
+  { database, links, log }: Reconciler,
   gatewayId: string,
   present: string[],
 ): Promise<boolean> {
+  const connection = links.connected(gatewayId);
+  if (!connection) return false;
   const where = { gatewayId, openclawAgentId: { in: present } };
   const departed = await database.prisma.departedAgent.findMany({ where });
   if (departed.length === 0) return false;
   const wanted = await database.prisma.agent.findMany({ where, select: { openclawAgentId: true } });
   const ids = new Set(wanted.map(({ openclawAgentId }) => openclawAgentId));
   // An adopted one had a name of somebody's own: whoever has it now may be another one.
-  const revenants = departed.filter(
-    ({ openclawAgentId }) => /^(mc|lead)-/.test(openclawAgentId) && !ids.has(openclawAgentId),
-  );
+  const revenants = departed.filter(({ openclawAgentId }) => isMadeHere(openclawAgentId) && !ids.has(openclawAgentId));
+  const failures: unknown[] = [];
   for (const { openclawAgentId } of revenants) {
-    log.warn({ gatewayId, openclawAgentId }, 'an agent that had left was there again, and is removed');
-    await deleteAgent(connection, openclawAgentId);
+    try {
+      log.warn({ gatewayId, openclawAgentId }, 'an agent that had left was there again, and is removed');
+      await deleteAgent(connection, openclawAgentId);
+    } catch (error) {
+      log.warn({ err: error, gatewayId, openclawAgentId }, 'an agent that had left cannot be removed again');
+      failures.push(error);
+    }
   }
+  if (failures.length > 0) throw failures[0];
   return revenants.length > 0;
 }
 

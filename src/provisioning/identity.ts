@@ -33,6 +33,11 @@ export function openclawAgentIdOf({ kind, agentId, boardId, gatewayId }: AgentPl
   }
 }
 
+/** Whether an agent's id on a gateway is one that openclawAgentIdOf has given. */
+export function isMadeHere(openclawAgentId: string): boolean {
+  return /^(mc|mc-gateway|lead)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(openclawAgentId);
+}
+
 /** Whether the agent was there before it was managed: then it keeps the id and the workspace that it had. */
 export function wasAdopted(agent: Omit<AgentPlace, 'agentId'> & { id: string; openclawAgentId: string }): boolean {
   return agent.openclawAgentId !== openclawAgentIdOf({ ...agent, agentId: agent.id });

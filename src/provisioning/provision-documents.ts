@@ -63,7 +63,9 @@ async function observe({ agent, connection, wasRevived }: Provisioning): Promise
   if (agent.tokenHash !== null || wasAdopted(agent)) {
     const seen = await lookAt(connection, agentId);
     // Made anew just now, or in a run that was cut off before it wrote anything.
-    const isNew = wasRevived || (!wasAdopted(agent) && Object.keys(documentHashesOf(agent)).length === 0);
+    const hasNone = Object.keys(documentHashesOf(agent)).length === 0;
+    // One that was adopted has none either before it is written for the first time, which is asked for.
+    const isNew = wasRevived || (hasNone && !(wasAdopted(agent) && isRequested(agent, 'OVERWRITE')));
     // BOOTSTRAP.md tells that the gateway has filled an empty folder, with texts of its own.
     if (!isNew || seen.missingFiles.has('BOOTSTRAP.md')) return seen;
   }

@@ -5,7 +5,7 @@ import type { HeartbeatJob } from '../gateway/cron.ts';
 import { InFlight } from '../gateway/in-flight.ts';
 import type { Agent, Gateway } from '../generated/prisma/client.ts';
 import { inSpanOf } from '../spans.ts';
-import { checkDocuments, checkEntries } from './drift.ts';
+import { checkDocuments, checkEntries, removeRevenants } from './drift.ts';
 import { fail, succeed } from './outcome.ts';
 import { divideWork } from './plan.ts';
 import { provisionDocuments } from './provision-documents.ts';
@@ -49,10 +49,15 @@ export async function reconcileGateway(
   await gather(reconciler.database.prisma, gatewayId);
   const run = () => runWhileDue(reconciler, gatewayId, signal);
   await run();
-  const foundDrift = checks.entries && !signal.aborted && (await checkEntries(reconciler, gatewayId));
-  if (foundDrift) await run();
+  const compares = checks.entries && !signal.aborted;
+  const { isDifferent, present } = compares
+    ? await checkEntries(reconciler, gatewayId)
+    : { isDifferent: false, present: [] };
+  if (isDifferent) await run();
   if (checks.documents && !signal.aborted) await checkDocuments(reconciler, gatewayId, signal, run);
-  return { foundDrift };
+  // Last: one that cannot be removed keeps nobody from being repaired.
+  const removed = present.length > 0 && !signal.aborted && (await removeRevenants(reconciler, gatewayId, present));
+  return { foundDrift: isDifferent || removed };
 }
 
 /** A change that comes during a run makes its agent due again. */

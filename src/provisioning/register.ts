@@ -63,13 +63,6 @@ export async function registerAll<T extends Agent>(
       await fail(reconciler, agent, outcome.reason);
     }
   }
-  // Nothing is left of them: they get all documents, and are woken, like new ones; also when this run ends before it comes to that.
-  const again = changed.filter((agent) => revived.has(agent.openclawAgentId));
-  if (again.length > 0) {
-    const data = { documentHashes: {}, wokenAt: null };
-    await prisma.agent.updateMany({ where: { id: { in: again.map(({ id }) => id) } }, data });
-    for (const agent of again) Object.assign(agent, data);
-  }
   if (changed.length > 0) await record(changed, 'CHANGED', durationMs);
   if (unchanged.length > 0) await record(unchanged, 'UNCHANGED', durationMs);
   return { registered: [...changed, ...unchanged], before, revived };
@@ -85,7 +78,18 @@ async function knownAgents(db: Db, agents: Agent[]): Promise<KnownAgents> {
   });
   const ids = new Set(departed.map(({ openclawAgentId }) => openclawAgentId));
   const known = agents.filter((agent) => agent.observedGeneration > 0 || ids.has(agent.openclawAgentId));
-  return Object.fromEntries(known.map((agent) => [agent.openclawAgentId, { workspace: agent.workspacePath }]));
+  /** Nothing is left of it: it gets all documents, and is woken, like a new one; also when this run ends before it comes to that. */
+  const beforeMaking = async (agent: Agent) => {
+    const data = { documentHashes: {}, wokenAt: null };
+    await db.agent.updateMany({ where: { id: agent.id }, data });
+    Object.assign(agent, data);
+  };
+  return Object.fromEntries(
+    known.map((agent) => [
+      agent.openclawAgentId,
+      { workspace: agent.workspacePath, beforeMaking: () => beforeMaking(agent) },
+    ]),
+  );
 }
 
 /**

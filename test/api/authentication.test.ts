@@ -6,6 +6,7 @@ import { AgentEvents, DeleteAgent } from '../support/documents.ts';
 import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
 import { ADMIN_TOKEN, type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { rawRequest } from '../support/raw-request.ts';
+import { RawSocket } from '../support/raw-socket.ts';
 import { WhoAmI } from './documents.ts';
 
 let mc: MissionControl;
@@ -153,6 +154,19 @@ describe('over WebSocket', () => {
     ['an agent in agentToken', () => ({ agentToken: worker.token }), 'AGENT'],
   ])('lets in %s', async (_title, params, kind) => {
     expect((await whoOver(params())).answer).toMatchObject({ viewer: { kind } });
+  });
+
+  it('closes with 1013, after which clients come again, while the database cannot say who it is', async () => {
+    const token = await operatorToken(mc, 'VIEWER');
+    await mc.prisma.$executeRaw`ALTER TABLE "ApiToken" RENAME TO "ApiTokenThatIsAway"`;
+    const refused = await RawSocket.open(mc.url, token);
+    const { code, reason } = await refused.closed;
+    await mc.prisma.$executeRaw`ALTER TABLE "ApiTokenThatIsAway" RENAME TO "ApiToken"`;
+    expect({ code, reason }).toEqual({ code: 1013, reason: 'The token cannot be looked up now.' });
+    expect(refused.messages).toEqual([]);
+    const again = await RawSocket.open(mc.url, token);
+    await again.acknowledged();
+    await again.close();
   });
 
   it('does not take a subscription before the connection was authenticated', async () => {

@@ -1,6 +1,7 @@
 import { v7 as newId, v4 as randomId } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { graphql } from '../../src/generated/client/gql.ts';
+import { startSimulator } from '../../src/simulator/simulator.ts';
 import { asStranger, UNREACHABLE } from '../support/callers.ts';
 import {
   CreateAgent,
@@ -8,11 +9,12 @@ import {
   CreateGateway,
   CreateTask,
   DeleteAgent,
+  DeleteGateway,
   UpdateAgent,
   UpdateGateway,
   UpdateTask,
 } from '../support/documents.ts';
-import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
+import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { storedFleet } from '../support/stored.ts';
 
@@ -279,6 +281,16 @@ describe('a create with an id of the client’s choice', () => {
       expect(results).toEqual(Array(10).fill(expect.objectContaining({ __typename: typename, id })));
     });
 
+    it('makes one object, whose id is in lower case, when it is sent ten times at once in upper case', async () => {
+      const id = newId();
+      const given = { ...(await input()), id: id.toUpperCase() };
+      // Those that come in the same moment are looked up together.
+      for (let round = 0; round < 5; round++) {
+        const results = await Promise.all(Array.from({ length: 10 }, () => create(given)));
+        expect(results).toEqual(Array(10).fill(expect.objectContaining({ __typename: typename, id })));
+      }
+    });
+
     it('answers with the first object when it is sent again after that was changed, and changes nothing back', async () => {
       const given = { ...(await input()), id: newId() };
       await create(given);
@@ -303,6 +315,24 @@ describe('a create with an id of the client’s choice', () => {
     });
   });
 
+  it('gives an agent a place on its gateway that is named by the id in lower case', async () => {
+    const simulator = await startSimulator();
+    const there = await addGateway(mc.owner, simulator, 'Upper case');
+    const board = await addBoard(mc.owner, there.id, { name: 'Upper case' });
+    const id = newId();
+    const made = await createAgent({ id: id.toUpperCase(), boardId: board.id, name: 'Ursula' });
+    expect(made).toMatchObject({
+      __typename: 'Agent',
+      id,
+      openclawAgentId: `mc-${id}`,
+      sessionKey: `agent:mc-${id}:main`,
+      workspacePath: expect.stringContaining(`${simulator.stateDir}/`),
+    });
+    expect(made).not.toMatchObject({ workspacePath: expect.stringContaining(id.toUpperCase()) });
+    expect(await provisioned(mc.owner, id.toUpperCase())).toMatchObject({ id, openclawAgentId: `mc-${id}` });
+    await simulator.stop();
+  });
+
   it('is refused with the id of an object of another type, or of another organization', async () => {
     const board = await addBoard(mc.owner, gateway.id, { name: 'Ids' });
     const agent = await addAgent(mc.owner, board.id, 'Ida');
@@ -321,6 +351,14 @@ describe('a create with an id of the client’s choice', () => {
     });
     expect(taken.createGateway).toMatchObject({ __typename: 'ConflictError' });
     expect(JSON.stringify(taken)).not.toContain('Default');
+  });
+});
+
+describe('deleting a gateway', () => {
+  it('answers with its id as it is stored', async () => {
+    const { id } = await addGateway(mc.owner, UNREACHABLE, 'Deleted');
+    const { deleteGateway } = await mc.owner.run(DeleteGateway, { id: id.toUpperCase() });
+    expect(deleteGateway).toEqual({ __typename: 'Deleted', id });
   });
 });
 

@@ -1,3 +1,4 @@
+import { v7 as newId } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sweepLiveness } from '../../src/fleet/liveness.ts';
 import { graphql } from '../../src/generated/client/gql.ts';
@@ -83,6 +84,26 @@ describe('a task', () => {
       };
       expect((await mc.owner.run(ReadTask, { id })).task).toEqual(expected);
     }
+  });
+
+  it('that is given to whom it has, whatever the case of the id, is not changed', async () => {
+    const { id: assigneeId } = await addAgent(mc.owner, board.id, 'Ulla');
+    const id = newId();
+    const give = async (to: string) => {
+      const input = { id: id.toUpperCase(), boardId: board.id, title: 'Hers', assigneeId: to };
+      return (await mc.owner.run(CreateTask, { input })).createTask;
+    };
+    for (const to of [assigneeId.toUpperCase(), assigneeId])
+      expect(await give(to)).toMatchObject({ __typename: 'Task', id, assignee: { id: assigneeId } });
+    const { task } = await mc.owner.run(ReadTask, { id });
+    expect(task?.assignee).toEqual({ id: assigneeId });
+    const [before, activities] = [await storedFleet(mc), await mc.prisma.activity.count()];
+    for (const same of [assigneeId, assigneeId.toUpperCase()]) {
+      const { updateTask } = await mc.owner.run(UpdateTask, { input: { id, assigneeId: same } });
+      expect(updateTask).toMatchObject({ __typename: 'Task', assignee: { id: assigneeId } });
+    }
+    expect(await storedFleet(mc)).toEqual(before);
+    expect(await mc.prisma.activity.count()).toBe(activities);
   });
 
   it('is assigned to agents of its board only', async () => {

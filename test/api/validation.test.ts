@@ -1,11 +1,39 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { graphql } from '../../src/generated/client/gql.ts';
 import { UNREACHABLE } from '../support/callers.ts';
 import type { Client } from '../support/client.ts';
-import { CreateAgent, CreateBoard, CreateGateway, CreateTask, Heartbeat, UpdateTask } from '../support/documents.ts';
+import {
+  AdoptAgent,
+  CreateAgent,
+  CreateBoard,
+  CreateGateway,
+  CreateTask,
+  Heartbeat,
+  UpdateTask,
+} from '../support/documents.ts';
 import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { storedFleet } from '../support/stored.ts';
 import { SendAgentMessage } from './documents.ts';
+
+const ChangeBoard = graphql(`
+  mutation ChangeBoard($input: UpdateBoardInput!) {
+    updateBoard(input: $input) {
+      __typename
+      ... on ValidationError { fields { path message } }
+      ... on Error { message code }
+    }
+  }
+`);
+const MakeToken = graphql(`
+  mutation MakeToken($input: CreateApiTokenInput!) {
+    createApiToken(input: $input) {
+      __typename
+      ... on ValidationError { fields { path message } }
+      ... on Error { message code }
+    }
+  }
+`);
 
 let mc: MissionControl;
 const ids = { gateway: '', board: '', agent: '', task: '' };
@@ -71,6 +99,14 @@ function unknownIds(field: string): Row[] {
     [`${field} that belongs to nothing`, { [field]: '01980000-0000-7000-8000-000000000000' }, 'NotFoundError'],
   ];
 }
+
+/** The year 10000 in UTC, which PostgreSQL has and a date of this API has not. */
+const beyondYear9999 = (field: string): Row[] =>
+  ['9999-12-31T23:59:59-01:00', '9999-12-31T23:59:59.999-00:01'].map((at) => [
+    `${field} ${at}`,
+    { [field]: at },
+    { [`input.${field}`]: /must be in the year 9999 or earlier, in UTC/ },
+  ]);
 
 const ownId: Row[] = [
   ['id that is no UUID', { id: NO_UUID }, { 'input.id': /must be a UUID/ }],
@@ -167,6 +203,11 @@ const mutations: Record<string, Mutation> = {
       ['token that is too long', { token: 'x'.repeat(4_001) }, { 'input.token': /at most 4000 characters/ }],
       ['workspace root that is relative', { workspaceRoot: 'agents' }, { 'input.workspaceRoot': /absolute/ }],
       ['workspace root with dots', { workspaceRoot: './agents' }, { 'input.workspaceRoot': /absolute/ }],
+      [
+        'workspace root with a variable of the environment',
+        { workspaceRoot: `/srv/\${HOME}` },
+        { 'input.workspaceRoot': /must not have \$\{/ },
+      ],
       ['fingerprint that is too short', { tlsFingerprint: 'ab:cd' }, { 'input.tlsFingerprint': /SHA-256/ }],
       ['fingerprint that is no hex', { tlsFingerprint: 'z'.repeat(64) }, { 'input.tlsFingerprint': /SHA-256/ }],
       [
@@ -214,6 +255,7 @@ const mutations: Record<string, Mutation> = {
         { 'input.successMetrics': /valid Unicode/ },
       ],
       ['targetDate in the year 0', { targetDate: '0000-01-01T00:00:00Z' }, { 'input.targetDate': /year/ }],
+      ...beyondYear9999('targetDate'),
       ['a lead without a name', { lead: { name: '' } }, { 'input.lead.name': /must not be empty/ }],
       ['a lead with a long name', { lead: { name: LONG } }, { 'input.lead.name': /at most 80/ }],
       [
@@ -226,6 +268,34 @@ const mutations: Record<string, Mutation> = {
         { name: LONG, slug: 'A B', maxAgents: -1, lead: { name: '' } },
         { 'input.name': /80/, 'input.slug': /hyphens/, 'input.maxAgents': /negative/, 'input.lead.name': /empty/ },
       ],
+    ],
+  },
+
+  updateBoard: {
+    good: () => ({ id: ids.board, name: 'Fine' }),
+    send: async (client, input) => (await client.run(ChangeBoard, { input })).updateBoard,
+    rows: [
+      ...badLines('name'),
+      ...unknownIds('id'),
+      ['targetDate in the year 0', { targetDate: '0000-01-01T00:00:00Z' }, { 'input.targetDate': /year/ }],
+      ...beyondYear9999('targetDate'),
+    ],
+  },
+
+  createApiToken: {
+    good: () => ({ name: 'Fine', role: 'VIEWER' }),
+    send: async (client, input) => (await client.run(MakeToken, { input })).createApiToken,
+    rows: [...badLines('name'), ...beyondYear9999('expiresAt')],
+  },
+
+  adoptAgent: {
+    good: () => ({ gatewayId: ids.gateway, openclawAgentId: 'fine', boardId: ids.board }),
+    send: async (client, input) => (await client.run(AdoptAgent, { input })).adoptAgent,
+    rows: [
+      ...badLines('openclawAgentId', 200),
+      ...badLines('name'),
+      ...unknownIds('gatewayId'),
+      ...unknownIds('boardId'),
     ],
   },
 

@@ -13,6 +13,8 @@ export class CuttingProxy {
   readonly #targetPort: number;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** One for the connections that are made from now on, until they are dropped. */
+  #dropped = { isSo: false };
   readonly #stalled: Record<Way, PromiseWithResolvers<void> | null> = { 'to gateway': null, 'to client': null };
   #delayMs = 0;
 
@@ -38,6 +40,15 @@ export class CuttingProxy {
   stall(direction: Direction): void {
     for (const way of ['to gateway', 'to client'] as const)
       if (direction === 'both' || direction === way) this.#stalled[way] ??= Promise.withResolvers();
+  }
+
+  /**
+   * Drops what is connected without a word: nothing of it gets through any more, and neither side is told. Connections that are
+   * made from now on are not meant.
+   */
+  drop(): void {
+    this.#dropped.isSo = true;
+    this.#dropped = { isSo: false };
   }
 
   /** Everything arrives this much later, in both directions. */
@@ -82,22 +93,25 @@ export class CuttingProxy {
 
   #forward(from: Socket, to: Socket, way: Way): void {
     this.#sockets.add(from);
+    const dropped = this.#dropped;
     let last = Promise.resolve();
     const later = (act: () => void) => {
       const due = performance.now() + this.#delayMs;
       last = last.then(async () => {
         await sleep(Math.max(0, due - performance.now()));
         await this.#stalled[way]?.promise;
-        if (!to.destroyed) act();
+        if (!to.destroyed && !dropped.isSo) act();
       });
     };
     from.on('data', (data) => later(() => to.write(data)));
     from.on('end', () => later(() => to.end()));
     // Broken on one side is broken on the other, at once.
-    from.on('error', () => to.destroy());
+    from.on('error', () => {
+      if (!dropped.isSo) to.destroy();
+    });
     from.on('close', (broken) => {
       this.#sockets.delete(from);
-      if (broken) to.destroy();
+      if (broken && !dropped.isSo) to.destroy();
     });
   }
 }

@@ -14,15 +14,34 @@ class FakeConfig implements GatewayRequests {
   revision = 1;
   applied = 1;
   patches: Entries[] = [];
+  creates: string[] = [];
+  /** Called before each agents.create, with the agent's id; may throw a `Refusal`. */
+  onCreate: (id: string) => void = () => {};
   /** Called before each patch, with its number from 1; may throw a `Refusal`. */
   onPatch: (number: number, entries: Entries) => void = () => {};
 
   async request<T>(method: string, params: object): Promise<T> {
     try {
-      return JSON.parse(JSON.stringify(method === 'config.get' ? this.#get() : this.#patch(params)));
+      return JSON.parse(JSON.stringify(this.#answer(method, params)));
     } catch (error) {
       throw error instanceof Refusal ? toGatewayError({ gatewayCode: error.shape.code, ...error.shape }) : error;
     }
+  }
+
+  #answer(method: string, params: object): object {
+    if (method === 'config.get') return this.#get();
+    return method === 'agents.create' ? this.#create(params) : this.#patch(params);
+  }
+
+  #create(params: object): object {
+    if (!('name' in params) || typeof params.name !== 'string') throw invalid('invalid params');
+    if (!('workspace' in params) || typeof params.workspace !== 'string') throw invalid('invalid params');
+    const { name, workspace } = params;
+    this.creates.push(name);
+    this.onCreate(name);
+    this.merge({ [name]: { name, workspace } });
+    this.applied = this.revision;
+    return { ok: true, agentId: name };
   }
 
   #get(): object {
@@ -190,6 +209,61 @@ describe('one bad entry', () => {
       expect(outcome.status === 'rejected' && outcome.reason).toMatchObject({ reason: 'invalid-config' });
     }
     expect(config.patches).toHaveLength(1);
+  });
+});
+
+describe('an agent that was deleted at the gateway', () => {
+  const known = (...ids: string[]) => Object.fromEntries(ids.map((id) => [id, { workspace: `/w/${id}` }]));
+
+  test('is made anew before its entry is written', async () => {
+    const config = new FakeConfig();
+    const { changed, revived } = await writerFor(config).patch({ a: agent('A') }, known('a'));
+    expect({ changed, revived: [...revived] }).toEqual({ changed: true, revived: ['a'] });
+    expect(config.creates).toEqual(['a']);
+    expect(config.entries).toEqual({ a: { workspace: '/w/a', ...agent('A') } });
+  });
+
+  test('and cannot be made anew fails its own caller; the others are made once, written, and told what was made', async () => {
+    const config = new FakeConfig();
+    config.entries = { d: { name: 'D' } };
+    const message = "EACCES: permission denied, mkdir '/w/b'";
+    config.onCreate = (id) => {
+      if (id === 'b') throw new Refusal({ code: 'UNAVAILABLE', message });
+    };
+    const writer = writerFor(config);
+    const ids = ['a', 'b', 'c', 'd', 'e'];
+    const outcomes = await Promise.allSettled(
+      ids.map((id) => writer.patch({ [id]: agent(id) }, known('a', 'b', 'c', 'd'))),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    const [, bad, ...good] = outcomes;
+    expect(bad?.status === 'rejected' && bad.reason).toBeInstanceOf(GatewayError);
+    expect(bad?.status === 'rejected' && bad.reason).toMatchObject({ message, gatewayCode: 'UNAVAILABLE' });
+    for (const outcome of good)
+      expect(outcome.status === 'fulfilled' && [...outcome.value.revived]).toEqual(['a', 'c']);
+    expect(config.creates.toSorted()).toEqual(['a', 'b', 'c']);
+    expect(Object.keys(config.entries).toSorted()).toEqual(['a', 'c', 'd', 'e']);
+  });
+
+  test('of several that cannot be made anew each fails its own caller', async () => {
+    const config = new FakeConfig();
+    config.onCreate = (id) => {
+      if (id !== 'c') throw new Refusal({ code: 'UNAVAILABLE', message: `no place for ${id}` });
+    };
+    const writer = writerFor(config);
+    const ids = ['a', 'b', 'c'];
+    const outcomes = await Promise.allSettled(ids.map((id) => writer.patch({ [id]: agent(id) }, known(...ids))));
+    expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.message : 'done'))).toEqual([
+      'no place for a',
+      'no place for b',
+      'done',
+    ]);
   });
 });
 

@@ -17,7 +17,7 @@ async function gateway(tls: { key: string; cert: string } | null = null): Promis
   return scripted;
 }
 
-const QUICK = { firstMs: 10, maxMs: 50, pairingMs: 20, readyPollMs: 10 };
+const QUICK = { firstMs: 10, maxMs: 50, pairingMs: 20, updateMs: 20, readyPollMs: 10 };
 
 interface Target {
   url: string;
@@ -136,6 +136,50 @@ describe('a refusal that only a person can change', () => {
     const { connection } = connectionTo({ url: scripted.url });
     expect(await rejection(connection.ready())).toMatchObject({ reason: 'no-rights', connection: 'UNAUTHORIZED' });
     expect(connection.info.hint).toContain('tunnel');
+  });
+});
+
+describe('a gateway that says nothing when a person has changed it is tried again by itself', () => {
+  test.each<[title: string, refused: Partial<ScriptedGateway>, state: ConnectionInfo['state']]>([
+    [
+      'after it refused as too old',
+      {
+        refusal: {
+          code: 'INVALID_REQUEST',
+          message: 'protocol mismatch',
+          details: { code: 'PROTOCOL_MISMATCH', expectedProtocol: 3 },
+        },
+      },
+      'INCOMPATIBLE',
+    ],
+    [
+      'after a hello of protocol 3',
+      { hello: { protocol: 3, auth: null, server: { version: 'dev', connId: 'c' } } },
+      'INCOMPATIBLE',
+    ],
+    ['after a hello without rights', { hello: { auth: { role: 'operator', scopes: [] } } }, 'UNAUTHORIZED'],
+  ])('%s', async (_title, refused, state) => {
+    const scripted = Object.assign(await gateway(), refused);
+    const { connection, states } = connectionTo({ url: scripted.url });
+    await rejection(connection.ready());
+    expect(connection.info.state).toBe(state);
+    expect(connection.info.nextAttemptAt).not.toBeNull();
+    // It is asked again and again, which is no news.
+    await vi.waitFor(() => expect(scripted.connects).toBeGreaterThan(2));
+    Object.assign(scripted, { refusal: null, hello: {} });
+    await vi.waitFor(() => expect(connection.info).toMatchObject({ state: 'CONNECTED', lastError: null, hint: null }));
+    expect(new Set(states())).toEqual(new Set(['CONNECTING', state, 'CONNECTED']));
+  });
+
+  test('which happens once a minute', async () => {
+    const scripted = await gateway();
+    scripted.hello = { protocol: 3, auth: null, server: { version: 'dev', connId: 'c' } };
+    const { connection } = connectionTo({ url: scripted.url }, { retry: {}, now: () => 1000 });
+    await rejection(connection.ready());
+    expect(connection.info).toMatchObject({ state: 'INCOMPATIBLE', nextAttemptAt: new Date(61_000) });
+    // Whoever asks meanwhile makes no attempt.
+    await rejection(connection.ready());
+    expect(scripted.connects).toBe(1);
   });
 });
 

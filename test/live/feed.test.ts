@@ -153,16 +153,20 @@ describe('agentEvents', () => {
     const [created, ...later] = await logOf([id]);
     const filter = { boardId, types: DONE_HERE };
     const all = mc.owner.subscribe(FeedFrom, { filter, since: new Date(0).toISOString() });
+    // PostgreSQL has no year 0.
+    const ever = mc.owner.subscribe(FeedFrom, { filter, since: '0000-01-01T00:00:00Z' });
     const rest = mc.owner.subscribe(FeedFrom, { filter, after: created ?? '' });
     const none = mc.owner.subscribe(FeedFrom, { filter });
     const future = mc.owner.subscribe(FeedFrom, { filter, since: new Date(Date.now() + 60_000).toISOString() });
     await all.first(({ agentEvents: { cursor } }) => cursor === later.at(-1));
+    await ever.first(({ agentEvents: { cursor } }) => cursor === later.at(-1));
     await rest.first(({ agentEvents: { cursor } }) => cursor === later.at(-1));
+    expect(ever.received.map(({ value }) => value.agentEvents.cursor)).toEqual([created, ...later]);
     expect(all.received.map(({ value }) => value.agentEvents.cursor)).toEqual([created, ...later]);
     expect(rest.received.map(({ value }) => value.agentEvents.cursor)).toEqual(later);
     await Promise.all([none.connected, future.connected]);
     expect(none.received).toEqual([]);
-    await Promise.all([all, rest, none, future].map((reader) => reader.stop()));
+    await Promise.all([all, ever, rest, none, future].map((reader) => reader.stop()));
 
     const wrong = mc.owner.subscribe(FeedFrom, { after: 'not a cursor' });
     await expect(wrong.ended).rejects.toThrow('after is not a cursor of this API.');

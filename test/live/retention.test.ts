@@ -4,12 +4,16 @@ import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { pruneEvents } from '../../src/events/retention.ts';
+import { graphql } from '../../src/generated/client/gql.ts';
+import { joined } from '../api/live.ts';
 import { UNREACHABLE } from '../support/callers.ts';
-import { ReadAgentLog } from '../support/documents.ts';
+import { AgentEvents, Heartbeat, ReadAgentLog } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
-import { addGateway } from '../support/fleet.ts';
+import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
 import { preparedFolder, startProcess } from '../support/server-process.ts';
+
+const WhereItStandsNow = graphql(`query WhereItStandsNow { agents(first: 1) { eventCursor } }`);
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -54,6 +58,40 @@ describe('pruneEvents', () => {
     expect(await pruneEvents(mc, INSTANT)).toBe(0);
     expect(await Promise.all([around, young].map(countOf))).toEqual([2, 10]);
   });
+
+  it.each([
+    ['while somebody follows', true],
+    ['while nobody follows', false],
+  ])(
+    'leaves a log that can be followed from where it stands, also when nothing is left of it: %s',
+    async (title, isFollowed) => {
+      const quiet = await startMissionControl();
+      const { id: gatewayId } = await addGateway(quiet.owner, UNREACHABLE);
+      const { id } = await addAgent(quiet.owner, (await addBoard(quiet.owner, gatewayId)).id, title);
+      const wallboard = isFollowed ? quiet.owner.subscribe(AgentEvents) : null;
+      if (wallboard) await joined(quiet.owner, wallboard, id);
+      // That the gateway is away is told in its own time, so that something may come after all was removed.
+      const { agents } = await eventually(
+        async () => {
+          await pruneEvents(quiet, new Date(Date.now() + DAY_MS));
+          const read = await quiet.owner.run(WhereItStandsNow);
+          return { ...read, left: await quiet.prisma.agentEvent.count() };
+        },
+        ({ left }) => left === 0,
+      );
+      const live = quiet.owner.subscribe(AgentEvents, { after: agents.eventCursor, filter: { agentId: id } });
+      await live.connected;
+      const { heartbeat } = await quiet.owner.run(Heartbeat, { input: { id, status: 'IDLE' } });
+      expect(heartbeat.__typename).toBe('Agent');
+      await Promise.race([
+        live.first(({ agentEvents }) => agentEvents.type === 'HEARTBEAT'),
+        live.ended.then(() => expect.fail('The subscription is over.')),
+      ]);
+      await live.stop();
+      await wallboard?.stop();
+      await quiet.stop();
+    },
+  );
 
   it('removes syncs that ended before it, and none that goes on or ended later', async () => {
     const { id: gatewayId } = await addGateway(mc.owner, UNREACHABLE);

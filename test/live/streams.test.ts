@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { toCursor } from '../../src/events/cursor.ts';
 import { graphql } from '../../src/generated/client/gql.ts';
 import { Heartbeat } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { addAgent, addBoard, addGateway } from '../support/fleet.ts';
 import { ADMIN_TOKEN, type MissionControl, startMissionControl } from '../support/mission-control.ts';
+import { RawSocket } from '../support/raw-socket.ts';
 
 const FollowBoard = graphql(`
   subscription FollowBoard($boardId: ID, $after: String) {
@@ -29,7 +31,7 @@ interface Frame {
 }
 
 /** A subscription over server-sent events, as fetch gives it. */
-async function stream(variables: object, headers: Record<string, string> = {}) {
+async function stream(variables: object, headers: Record<string, string> = {}, query = FollowBoard.toString()) {
   const stopping = new AbortController();
   const response = await fetch(`${mc.url}/graphql`, {
     method: 'POST',
@@ -39,7 +41,7 @@ async function stream(variables: object, headers: Record<string, string> = {}) {
       Authorization: `Bearer ${ADMIN_TOKEN}`,
       ...headers,
     },
-    body: JSON.stringify({ query: FollowBoard.toString(), variables }),
+    body: JSON.stringify({ query, variables }),
     signal: stopping.signal,
   });
   const frames: Frame[] = [];
@@ -110,6 +112,75 @@ describe('a cursor from before the retention', () => {
     await addAgent(mc.owner, boardId, 'Otto');
     await live.first(({ agentEvents }) => agentEvents.type === 'CREATED');
     await live.stop();
+  });
+});
+
+describe('a cursor ahead of the log, as after a backup was put back', () => {
+  it.each([
+    ['while somebody follows', true],
+    ['while nobody follows', false],
+  ])('is refused with a code, over both ways: %s', async (_title, isFollowed) => {
+    const newest = await mc.prisma.agentEvent.findFirstOrThrow({ orderBy: { seq: 'desc' } });
+    const follower = isFollowed ? mc.owner.subscribe(FollowBoard, { boardId }) : null;
+    await follower?.connected;
+    // Further ahead than the gateway, which is away, can tell of itself meanwhile.
+    const variables = { boardId, after: toCursor(newest.seq + 1_000_000n) };
+    await expect(mc.owner.subscribe(FollowBoard, variables).ended).rejects.toThrow(/CURSOR_EXPIRED/);
+    const { frames, ended } = await stream(variables);
+    await ended;
+    expect(JSON.stringify(frames)).toContain('CURSOR_EXPIRED');
+    await follower?.stop();
+  });
+});
+
+describe('a subscription whose field a directive may leave out', () => {
+  const documents = [
+    ['@include with a variable', 'subscription($t: Boolean!) { agentEvents @include(if: $t) { cursor } }'],
+    ['@skip with a variable', 'subscription($t: Boolean!) { agentEvents @skip(if: $t) { cursor } }'],
+    ['@skip that leaves nothing', 'subscription { agentEvents @skip(if: true) { cursor } }'],
+    ['@include that leaves all', 'subscription { agentEvents @include(if: true) { cursor } }'],
+    [
+      'a variable at a fragment of the root',
+      'subscription($t: Boolean!) { ...F @include(if: $t) } fragment F on Subscription { agentEvents { cursor } }',
+    ],
+    [
+      'a variable within a fragment of the root',
+      'subscription($t: Boolean!) { ...F } fragment F on Subscription { agentEvents @include(if: $t) { cursor } }',
+    ],
+    [
+      '@skip within a fragment of the root, that leaves nothing',
+      'subscription { ... on Subscription { agentEvents @skip(if: true) { cursor } } }',
+    ],
+  ] as const;
+  const refused = { message: expect.stringMatching(/./), extensions: { requestId: expect.any(String) } };
+
+  it.each(documents)(
+    'is an error of that operation over WebSocket, and ends no other one: %s',
+    async (_title, query) => {
+      const socket = await RawSocket.open(mc.url, ADMIN_TOKEN);
+      await socket.acknowledged();
+      socket.subscribe('other', { query: FollowBoard.toString(), variables: { boardId } });
+      for (const t of [true, false]) {
+        const id = String(t);
+        socket.subscribe(id, { query, ...(query.includes('$t') && { variables: { t } }) });
+        const { type, payload } = await socket.first((message) => message.id === id);
+        expect({ type, payload }).toMatchObject({ type: 'error', payload: [refused] });
+        expect(JSON.stringify(payload)).not.toContain('INTERNAL_SERVER_ERROR');
+      }
+      await addAgent(mc.owner, boardId, `Agent ${crypto.randomUUID()}`);
+      await socket.first(({ id, type }) => id === 'other' && type === 'next');
+      await socket.close();
+    },
+  );
+
+  it.each(documents)('is an error over server-sent events: %s', async (_title, query) => {
+    for (const t of [true, false]) {
+      const { frames, ended } = await stream(query.includes('$t') ? { t } : {}, {}, query);
+      await ended;
+      const [first] = frames.filter(({ event }) => event === 'next');
+      expect(JSON.parse(first?.data ?? '{}')).toMatchObject({ errors: [refused] });
+      expect(first?.data).not.toContain('INTERNAL_SERVER_ERROR');
+    }
   });
 });
 

@@ -28,6 +28,9 @@ const ReadSyncPhase = graphql(`
   query ReadSyncPhase($id: ID!) { templateSync(id: $id) { phase total updated unchanged failures { message } } }
 `);
 
+/** What variables of the gateway's environment hold. */
+const SECRET = 'sk-of-the-machine-that-the-gateway-is-on';
+
 interface Entry {
   name?: string;
   heartbeat?: { every: string };
@@ -45,7 +48,7 @@ describe('what is changed of agents, on a real OpenClaw gateway', () => {
 
   beforeAll(async () => {
     model = await startFakeModel(() => 'OK');
-    openclaw = await startOpenClaw({ model });
+    openclaw = await startOpenClaw({ model, env: { OPENAI_API_KEY: SECRET, MY_KEY: SECRET } });
     mc = await startMissionControl({ CHECKIN_TIMEOUT_SECONDS: '3600' });
     other = await connect(openclaw);
     gatewayId = (await addGateway(mc.owner, openclaw)).id;
@@ -179,6 +182,35 @@ describe('what is changed of agents, on a real OpenClaw gateway', () => {
     expect(heartbeat).toMatchObject({ id: second.id });
     // Nothing of the gateway's own texts for a new workspace is in it.
     expect(file).not.toContain('Your Workspace');
+  }, 180_000);
+
+  it('is named as it is called, and no variable of the gateway’s environment comes in its place', async () => {
+    // The gateway has been restarted since.
+    await other.stop();
+    other = await connect(openclaw);
+    const board = await addBoard(mc.owner, gatewayId, { name: 'Curious', lead: 'Lena' });
+    const lead = await provisioned(mc.owner, board.lead?.id ?? '', 60_000);
+    const asLead = mc.as(agentTokenIn(await readFile(path.join(lead.workspacePath, 'AGENTS.md'), 'utf8')));
+    const name = `\${OPENAI_API_KEY}`;
+    const input = { boardId: board.id, name, identityProfile: { emoji: `\${MY_KEY}` } };
+    const { createAgent } = await asLead.run(CreateAgent, { input });
+    if (createAgent.__typename !== 'Agent') expect.fail(JSON.stringify(createAgent));
+    const named = await provisioned(mc.owner, createAgent.id, 60_000);
+    expect(named.name).toBe(name);
+    const agents = async () => JSON.stringify(await other.call('agents.list'));
+    expect(await agents()).not.toContain(SECRET);
+    expect(await agents()).toContain('$ {OPENAI_API_KEY}');
+    // Everything is compared after somebody else has changed an agent, and that one is repaired.
+    const repairs = async () => (await messages()).filter((message) => message.startsWith('Found')).length;
+    const before = await repairs();
+    const { hash } = await other.call('config.get');
+    const entries = { [agent.openclawAgentId]: { heartbeat: { every: '11m' } } };
+    await other.call('config.patch', { baseHash: hash, raw: JSON.stringify({ agents: { entries } }) });
+    await eventually(repairs, (count) => count > before, 60_000);
+    await inLine();
+    const { agent: log } = await asLead.run(ReadAgentLog, { id: named.id });
+    expect(log?.events.nodes.filter(({ message }) => message?.startsWith('Found'))).toEqual([]);
+    expect(JSON.stringify([await agents(), log])).not.toContain(SECRET);
   }, 180_000);
 
   it('that was there before can be adopted and released, and all of ours leave with the gateway', async () => {

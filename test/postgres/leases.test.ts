@@ -6,8 +6,8 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { PostgresLeases } from '../../src/db/postgres-leases.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { WakeAgent } from '../api/documents.ts';
-import { AgentEvents, ReadConnection } from '../support/documents.ts';
+import { ReachGateway, WakeAgent } from '../api/documents.ts';
+import { AgentEvents, ReadAgent, ReadConnection } from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
 import { startMissionControl } from '../support/mission-control.ts';
@@ -226,6 +226,45 @@ describe.skipIf(postgres === null)('on PostgreSQL', () => {
       expect(wakeUps(gateway, late)).toBe(1);
       const { gateway: shown } = await second.owner.run(ReadConnection, { id });
       expect(shown?.connection).toMatchObject({ state: 'CONNECTED', lastError: null });
+    });
+
+    it('either lets a gateway be looked at again that refused the token, whichever is asked', {
+      timeout: 60_000,
+    }, async () => {
+      const settings = await newDatabase();
+      const gateway = await simulator();
+      const { token } = gateway;
+      const first = await server(settings);
+      const { id, mainAgent } = await addGateway(first.owner, gateway);
+      const board = await addBoard(first.owner, id);
+      await provisioned(first.owner, mainAgent?.id ?? '');
+      const second = await server(settings);
+      for (const { owner } of [first, second]) {
+        const before = listeners(gateway).length;
+        gateway.token = 'another token';
+        gateway.dropConnections();
+        await eventually(
+          () => owner.run(ReadConnection, { id }),
+          ({ gateway }) => gateway?.connection.state === 'UNAUTHORIZED',
+        );
+        const agent = await addAgent(owner, board.id, `Waiting ${before}`);
+        await eventually(
+          () => owner.run(ReadAgent, { id: agent.id }),
+          ({ agent }) => agent?.provisioning.phase === 'FAILED',
+        );
+        gateway.token = token;
+        expect((await owner.run(ReachGateway, { id })).checkGateway.__typename).toBe('Gateway');
+        await eventually(
+          () => owner.run(ReadAgent, { id: agent.id }),
+          ({ agent }) => agent?.provisioning.phase === 'SUCCEEDED',
+        );
+        await isListenedTo(gateway, before + 1);
+        const { gateway: shown } = await eventually(
+          () => owner.run(ReadConnection, { id }),
+          ({ gateway }) => gateway?.connection.state === 'CONNECTED',
+        );
+        expect(shown?.connection.lastError).toBeNull();
+      }
     });
 
     it('the other one takes over within 15 s when it is killed (-9) in the middle of its work', {

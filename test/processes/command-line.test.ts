@@ -50,7 +50,9 @@ describe('mission-control', () => {
     expect(launched).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     expect(npx.stdout).toMatch(/^Usage: mission-control/);
     expect(wrong).toMatchObject({ code: 2, stdout: '' });
-    expect(wrong.stderr).toMatch(/Allowed choices are OWNER, ADMIN, MEMBER, VIEWER\./);
+    expect(wrong.stderr).toMatch(
+      /^error: .* Allowed choices are OWNER, ADMIN, MEMBER, VIEWER\.\n\(add --help for the options and examples\)\n$/,
+    );
     expect(nowhere).toMatchObject({ code: 1, stdout: '' });
     expect(JSON.parse(nowhere.stderr)).toEqual({
       error: expect.stringMatching(/^There is no database in .*nowhere\. Set/),
@@ -61,6 +63,25 @@ describe('mission-control', () => {
     expect(ok).toBe(false);
     expect(checks.at(-1)).toMatchObject({ name: 'signIn', outcome: 'failed', hint: expect.stringContaining('token') });
     expect(checked.stdout).not.toContain(TOKEN);
+  });
+
+  it('called wrongly with --json says so as JSON, in one line, with exit code 2', async () => {
+    const calls: [args: string[], sentence: RegExp][] = [
+      [['token', 'create', '--role', 'KING', '--json'], /^option '--role .*KING.*Allowed choices are OWNER/],
+      [
+        ['token', 'list', '--json', '--organisation', 'A'],
+        /^unknown option '--organisation' \(Did you mean --organization/,
+      ],
+      [['help', 'dokter', '--json'], /^Which command\?/],
+    ];
+    await Promise.all(
+      calls.map(async ([args, sentence]) => {
+        const { code, stdout, stderr } = await runCommand(args);
+        expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+        expect(stderr).toMatch(/^.+\n$/);
+        expect(JSON.parse(stderr)).toEqual({ error: expect.stringMatching(sentence) });
+      }),
+    );
   });
 
   it('makes a token on the database, for whoever was locked out', async () => {

@@ -150,12 +150,21 @@ describe('a wrong setting', () => {
       async () => ({ DATABASE_URL: 'postgresql://me:hunter2@localhost:1/none', SECRET_KEY: secretKey }),
       /^DATABASE_URL cannot be used: .*ECONNREFUSED.* For example: DATABASE_URL=/,
     ],
+    [
+      'a database that takes connections and says nothing',
+      async () => ({
+        DATABASE_URL: `postgresql://me:hunter2@127.0.0.1:${await takenPort()}/none`,
+        SECRET_KEY: secretKey,
+      }),
+      /^DATABASE_URL cannot be used: it has not answered for 10 s\. For example: DATABASE_URL=/,
+    ],
   ];
 
   // What is wrong shows only when the setting is used; start.ts prints the message as it is.
   it.each(rows)('that cannot be used is named: %s', async (_name, settings, problem) => {
     const DATA_DIR = await mkdtemp(path.join(folder, 'unusable-'));
     const config = readConfig({ PORT: '0', DATA_DIR, SOULS_URL: '', ...(await settings()) });
+    const began = performance.now();
     const error = await startServer(config, createLog('silent')).then(
       () => expect.fail('it has started'),
       (thrown: unknown) => thrown as Error,
@@ -163,6 +172,7 @@ describe('a wrong setting', () => {
     expect(error).toBeInstanceOf(ConfigError);
     expect(error.message).toMatch(problem);
     expect(error.message).not.toMatch(/hunter2|\n/);
+    expect(performance.now() - began).toBeLessThan(15_000);
   });
 
   async function aFile(): Promise<string> {

@@ -110,6 +110,63 @@ describe('updateAgent', () => {
     expect(await readOf(agent, 'SOUL.md')).toBe(builtIn);
   });
 
+  it('takes a template with a variable that comes of the agent’s own extra fields, as createAgent does', async () => {
+    const identityTemplate = 'I like {{ identity_favourite_colour }}.';
+    const identityProfile = { role: 'Painter', extra: { 'Favourite colour': 'blue' } };
+    const { createAgent } = await mc.owner.run(CreateAgent, {
+      input: { boardId, name: 'Colourful', identityProfile, identityTemplate },
+    });
+    if (createAgent.__typename !== 'Agent') expect.fail(JSON.stringify(createAgent));
+    const agent = await provisioned(mc.owner, createAgent.id);
+    expect(await readOf(agent, 'IDENTITY.md')).toBe('I like blue.\n');
+    // The field is stored already, and comes with the template.
+    await update({ id: agent.id, soulTemplate: 'Calm as {{ identity_favourite_colour }}.' });
+    await provisioned(mc.owner, agent.id);
+    expect(await readOf(agent, 'SOUL.md')).toBe('Calm as blue.\n');
+    const extra = { Weather: 'rain', 'Favourite colour': 'grey' };
+    await update({ id: agent.id, identityProfile: { extra }, soulTemplate: '{{ identity_weather }}' });
+    await provisioned(mc.owner, agent.id);
+    expect(await readOf(agent, 'SOUL.md')).toBe('rain\n');
+    expect(await readOf(agent, 'IDENTITY.md')).toBe('I like grey.\n');
+  });
+
+  it('does not take a field from the profile that a template of the agent uses, and then changes nothing', async () => {
+    const templates = {
+      identityTemplate: 'I like {{ identity_colour }}.',
+      soulTemplate: 'Calm in {{ identity_weather }}.',
+    };
+    const identityProfile = { extra: { colour: 'blue', weather: 'rain' } };
+    const { createAgent } = await mc.owner.run(CreateAgent, {
+      input: { boardId, name: 'Held', identityProfile, ...templates },
+    });
+    if (createAgent.__typename !== 'Agent') expect.fail(JSON.stringify(createAgent));
+    const { id } = createAgent;
+    await provisioned(mc.owner, id);
+    const stored = () => mc.prisma.agent.findUniqueOrThrow({ where: { id } });
+    const before = await stored();
+    const refused = async (input: Record<string, unknown>, problems: Record<string, string>) => {
+      const { updateAgent } = await mc.owner.run(UpdateAgent, { input: { id, name: 'Let go', ...input } });
+      expect(updateAgent).toMatchObject({
+        __typename: 'ValidationError',
+        fields: Object.entries(problems).map(([path, name]) => ({ path, message: expect.stringContaining(name) })),
+      });
+    };
+    await refused(
+      { identityProfile: { extra: null } },
+      { 'input.identityTemplate': 'identity_colour', 'input.soulTemplate': 'identity_weather' },
+    );
+    await refused({ identityProfile: { extra: { colour: 'red' } } }, { 'input.soulTemplate': 'identity_weather' });
+    // With the template it may go, or with another one that does not use it; not with one that uses it.
+    await refused(
+      { identityProfile: { extra: { weather: 'sun' } }, identityTemplate: '{{ identity_colour }}' },
+      { 'input.identityTemplate': 'identity_colour' },
+    );
+    expect(await stored()).toEqual(before);
+    await update({ id, identityProfile: { extra: null, role: 'Free' }, identityTemplate: null, soulTemplate: 'Calm.' });
+    const agent = await provisioned(mc.owner, id);
+    expect(await readOf(agent, 'SOUL.md')).toBe('Calm.\n');
+  });
+
   it('with force writes all documents, also over what the agent has made of them, with the token that it has', async () => {
     const agent = await newAgent('Forced');
     const token = await workspaceToken(agent.workspacePath);

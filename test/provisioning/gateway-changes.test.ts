@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { graphql } from '../../src/generated/client/gql.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
 import { connect } from '../gateway-contract/client.ts';
@@ -15,6 +15,7 @@ import {
   Heartbeat,
   PauseAgent,
   ReadAgent,
+  ReadAgentLog,
   ReadConnection,
   ReprovisionAgent,
   UpdateAgent,
@@ -345,6 +346,83 @@ describe('an agent that is on the gateway already', () => {
     await mc.owner.run(DeleteAgent, { id: agent.id });
     await isGone(agent.id);
     expect(entriesOf(gateway)).not.toContain(agentId);
+  });
+
+  describe('keeps its heartbeat as far as it can be expressed here, and the event tells what is not as it was', () => {
+    let home: Awaited<ReturnType<typeof fleet>>;
+    beforeEach(async () => {
+      home = await fleet({ agents: 0 });
+    });
+
+    const ADOPTED = 'Adopted from its gateway.';
+    const every = (text: string, seconds: number) => `Its heartbeat was every ${text}, and is every ${seconds} s.`;
+    type Beat = { every?: string; target?: string };
+    it.each<[Beat | null, seconds: number | null, told: string[]]>([
+      [null, null, []],
+      [{ target: 'none' }, null, []],
+      [{ every: '0m' }, null, []],
+      [{ every: '45' }, 2_700, []],
+      [{ every: '90s', target: 'none' }, 90, []],
+      [{ every: '1h30m' }, 5_400, []],
+      [{ every: '0.5h' }, 1_800, []],
+      [{ every: '1d' }, 86_400, []],
+      [{ every: ' 1D ' }, 86_400, []],
+      [{ every: '10s' }, 30, [every('10s', 30)]],
+      [{ every: '1500ms' }, 30, [every('1500ms', 30)]],
+      [{ every: '48h' }, 86_400, [every('48h', 86_400)]],
+      [{ every: '1d1h' }, 86_400, [every('1d1h', 86_400)]],
+      [{ every: `\${BEAT}` }, null, [`Its heartbeat was every \${BEAT}, and is off.`]],
+      [{ every: '1h 30m' }, null, ['Its heartbeat was every 1h 30m, and is off.']],
+      [
+        { every: '10m', target: 'last' },
+        600,
+        ['What it says at a heartbeat went to last, and is not delivered any more.'],
+      ],
+      [{ every: '0m', target: 'last' }, null, []],
+    ])('%j', async (heartbeat, seconds, told) => {
+      const { gateway, id, board } = home;
+      const { agentId } = await stranger(gateway);
+      // As a person's editor writes it: config.patch of the simulator takes less than OpenClaw.
+      Object.assign(entryOf(gateway, agentId) ?? expect.fail(), { heartbeat: heartbeat ?? undefined });
+      const input = { gatewayId: id, openclawAgentId: agentId, boardId: board.id };
+      const { adoptAgent } = await mc.owner.run(AdoptAgent, { input });
+      expect(adoptAgent).toMatchObject({
+        heartbeat: { enabled: seconds !== null, ...(seconds !== null && { intervalSeconds: seconds }) },
+      });
+      if (adoptAgent.__typename !== 'Agent') return;
+      const { agent } = await mc.owner.run(ReadAgentLog, { id: adoptAgent.id });
+      const created = agent?.events.nodes.find(({ type }) => type === 'CREATED');
+      expect(created?.message).toBe([ADOPTED, ...told].join(' '));
+      await provisioned(mc.owner, adoptAgent.id);
+      const written = seconds === null ? '0m' : `${seconds}s`;
+      expect(entryOf(gateway, agentId)?.heartbeat).toEqual({ every: written, target: 'none' });
+    });
+  });
+
+  it('and is the gateway’s own leaves here also after it was written for, stays there, and holds no gateway back', async () => {
+    const { gateway, id, board } = await fleet({ agents: 0 });
+    const adopt = async () => {
+      const input = { gatewayId: id, openclawAgentId: 'main', boardId: board.id };
+      const { adoptAgent } = await mc.owner.run(AdoptAgent, { input });
+      if (adoptAgent.__typename !== 'Agent') expect.fail(JSON.stringify(adoptAgent));
+      await provisioned(mc.owner, adoptAgent.id);
+      await mc.owner.run(ReprovisionAgent, { input: { id: adoptAgent.id, force: true } });
+      return provisioned(mc.owner, adoptAgent.id);
+    };
+    const first = await adopt();
+    await mc.owner.run(DeleteAgent, { id: first.id });
+    await isGone(first.id);
+    expect(gateway.agents().map((agent) => agent.id)).toContain('main');
+    expect(await soulOf(first.workspacePath)).not.toBe('');
+    // And can be adopted again.
+    const second = await adopt();
+    await mc.owner.run(DeleteGateway, { id, force: true });
+    await isGone(second.id);
+    await eventually(
+      () => mc.prisma.gateway.count({ where: { id } }),
+      (rows) => rows === 0,
+    );
+    expect(gateway.agents().map((agent) => agent.id)).toEqual(['main']);
   });
 
   it('is refused for a board of another gateway, one that is not there, and a gateway that is away', async () => {

@@ -3,7 +3,18 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Fault } from '../../src/simulator/faults.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
-import { AgentEvents, CreateAgent, DeleteAgent, Heartbeat, ReadAgent, ReadAgentLog } from '../support/documents.ts';
+import { connect } from '../gateway-contract/client.ts';
+import {
+  AdoptAgent,
+  AgentEvents,
+  CreateAgent,
+  DeleteAgent,
+  Heartbeat,
+  ReadAgent,
+  ReadAgentLog,
+  ReprovisionAgent,
+  UpdateAgent,
+} from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
@@ -206,6 +217,114 @@ describe('a gateway that is away', () => {
       (agent) => agent?.provisioning.phase === 'SUCCEEDED',
     );
     await isWhole(gateway, id);
+  });
+});
+
+describe('an agent that somebody deleted at the gateway, and that is changed before that is found', () => {
+  interface Phoenix {
+    id: string;
+    openclawAgentId: string;
+    workspacePath: string;
+  }
+
+  /** A gateway with its main agent and an empty board. */
+  async function home(name: string) {
+    const gateway = await simulator();
+    const { id, mainAgent } = await addGateway(mc.owner, gateway, name);
+    const board = await addBoard(mc.owner, id, { name });
+    const mainId = mainAgent?.id ?? '';
+    await isWhole(gateway, mainId);
+    return { gateway, id, mainId, boardId: board.id };
+  }
+
+  /** Deletes the agent at the gateway, renames it, and lets the fault strike the run that makes it anew. Resolves when it is in line. */
+  async function rise(
+    { gateway, mainId }: Awaited<ReturnType<typeof home>>,
+    agent: Phoenix,
+    fault: Fault,
+  ): Promise<void> {
+    // A run for another agent, which is under way until all has happened: nothing is compared meanwhile.
+    const writes = () => gateway.requests.filter(({ method }) => method === 'agents.files.set').length;
+    const written = writes();
+    gateway.faults.add({ kind: 'stall', method: 'agents.files.set' });
+    await mc.owner.run(ReprovisionAgent, { input: { id: mainId, force: true } });
+    await eventually(writes, (count) => count > written);
+    const other = await connect(gateway);
+    await other.call('agents.delete', { agentId: agent.openclawAgentId });
+    await other.stop();
+    await mc.owner.run(UpdateAgent, { input: { id: agent.id, name: 'Phoenix II' } });
+    let struck = false;
+    gateway.faults.add({
+      ...fault,
+      when: (params) => {
+        const isMeant = fault.method === 'cron.list' || JSON.stringify(params).includes(agent.openclawAgentId);
+        struck ||= isMeant;
+        return isMeant;
+      },
+    });
+    gateway.dropConnections();
+    await eventually(
+      () => read(agent.id),
+      (now) =>
+        now?.provisioning.phase === 'SUCCEEDED' && now.provisioning.observedGeneration === now.provisioning.generation,
+      25_000,
+    );
+    await isWhole(gateway, agent.id);
+    expect(struck).toBe(true);
+  }
+
+  /** All documents are ours, none is the gateway's own for a new agent. */
+  async function hasOurDocuments({ workspacePath }: Phoenix): Promise<void> {
+    const [agents, ...others] = await Promise.all(
+      ['AGENTS.md', 'SOUL.md', 'IDENTITY.md', 'USER.md', 'MEMORY.md'].map((name) =>
+        readFile(path.join(workspacePath, name), 'utf8'),
+      ),
+    );
+    expect(agents).toMatch(/^<!-- mission-control:begin TOOLS.md -->/);
+    expect(agents).not.toContain('Your Workspace');
+    const [soul, identity, user, memory] = others;
+    expect(soul).toMatch(/^# Soul\n/);
+    expect(identity).toContain('Phoenix II');
+    expect(user).toMatch(/^# User\n/);
+    expect(memory).toMatch(/^# Memory\n/);
+  }
+
+  it.each<[where: string, Fault]>([
+    ['right after it was made anew', { method: 'agents.create', kind: 'perform-then-drop' }],
+    ['before its entry was written', { method: 'config.patch', kind: 'drop' }],
+    ['before its documents were looked at', { method: 'cron.list', kind: 'drop' }],
+    ['before its documents were written', { method: 'agents.files.set', kind: 'drop' }],
+    ['before it was woken', { method: 'chat.send', kind: 'drop' }],
+  ])(
+    'gets all documents and is woken, also when the run that makes it anew is cut off %s',
+    { timeout: 60_000 },
+    async (where, fault) => {
+      const place = await home(`Cut off ${where}`);
+      const phoenix = await addAgent(mc.owner, place.boardId, 'Phoenix');
+      await isWhole(place.gateway, phoenix.id);
+      await rise(place, phoenix, fault);
+      await hasOurDocuments(phoenix);
+      expect(wakeUps(place.gateway, phoenix.openclawAgentId)).toHaveLength(2);
+    },
+  );
+
+  it('gets all documents also when it was adopted and written for', { timeout: 60_000 }, async () => {
+    const place = await home('Adopted');
+    const other = await connect(place.gateway);
+    await other.call('agents.create', { name: 'old-hand' });
+    await eventually(
+      () => place.gateway.agents(),
+      (agents) => agents.some(({ id }) => id === 'old-hand'),
+    );
+    await other.stop();
+    const input = { gatewayId: place.id, boardId: place.boardId, openclawAgentId: 'old-hand' };
+    const { adoptAgent } = await mc.owner.run(AdoptAgent, { input });
+    if (adoptAgent.__typename !== 'Agent') expect.fail(JSON.stringify(adoptAgent));
+    await provisioned(mc.owner, adoptAgent.id);
+    await mc.owner.run(ReprovisionAgent, { input: { id: adoptAgent.id, force: true } });
+    await isWhole(place.gateway, adoptAgent.id);
+    await rise(place, adoptAgent, { method: 'cron.list', kind: 'drop' });
+    await hasOurDocuments(adoptAgent);
   });
 });
 

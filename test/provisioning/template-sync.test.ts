@@ -5,11 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { graphql } from '../../src/generated/client/gql.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { AdoptAgent, DeleteAgent, Heartbeat, SyncGatewayTemplates } from '../support/documents.ts';
+import {
+  AdoptAgent,
+  DeleteAgent,
+  Heartbeat,
+  ReadAgent,
+  ReprovisionAgent,
+  SyncGatewayTemplates,
+} from '../support/documents.ts';
 import { eventually } from '../support/eventually.ts';
 import { addAgent, addBoard, addGateway, provisioned } from '../support/fleet.ts';
 import { type MissionControl, startMissionControl } from '../support/mission-control.ts';
-import { workspaceToken } from '../support/workspace.ts';
+import { entriesOf, workspaceToken } from '../support/workspace.ts';
 
 const FollowSync = graphql(`
   subscription FollowSync($id: ID!) {
@@ -87,6 +94,16 @@ describe('syncGatewayTemplates', () => {
       failures: [],
     });
     expect(told.slice(0, -1).every(({ phase }) => phase === 'RUNNING')).toBe(true);
+  });
+
+  it('tells its progress to the end also to whom has its id in upper case', async () => {
+    const { gatewayId } = await fleet();
+    const { id } = await start({ gatewayId, overwrite: true });
+    const progress = mc.owner.subscribe(FollowSync, { id: id.toUpperCase() });
+    const isOver = () => progress.received.some(({ value }) => value.templateSyncProgress.phase !== 'RUNNING');
+    await eventually(isOver, (over) => over);
+    await progress.ended;
+    expect(progress.received.at(-1)?.value.templateSyncProgress).toMatchObject({ id, phase: 'SUCCEEDED', total: 4 });
   });
 
   it('writes what a changed template makes different, read afresh, and leaves edits of the others', async () => {
@@ -209,6 +226,40 @@ describe('syncGatewayTemplates', () => {
     await writeFile(soul, before);
     expect((await sync({ gatewayId })).at(-1)).toMatchObject({ phase: 'SUCCEEDED', unchanged: 4 });
     expect(await soulOf(one)).toBe(written);
+  });
+
+  it('with a mistake in a template fails its own agents alone: one that is deleted leaves, a new one arrives', async () => {
+    const { gateway, gatewayId, boardId, one, two } = await fleet();
+    const soul = path.join(templates, 'SOUL.md.liquid');
+    const before = await readFile(soul, 'utf8');
+    // A run that lasts until all that follows is asked for, which so comes in one.
+    gateway.faults.add({ kind: 'stall', method: 'agents.files.set' });
+    await mc.owner.run(ReprovisionAgent, { input: { id: one.id, force: true } });
+    const writes = gateway.requests.filter(({ method }) => method === 'agents.files.set').length;
+    await eventually(
+      () => gateway.requests.filter(({ method }) => method === 'agents.files.set').length,
+      (count) => count > writes,
+    );
+    await writeFile(soul, '{% if %}');
+    const { id, total } = await start({ gatewayId });
+    expect(total).toBe(4);
+    await mc.owner.run(DeleteAgent, { id: two.id });
+    const newcomer = await addAgent(mc.owner, boardId, 'Newcomer');
+    gateway.dropConnections();
+    const progress = mc.owner.subscribe(FollowSync, { id });
+    await progress.ended;
+    await writeFile(soul, before);
+    const told = progress.received.at(-1)?.value.templateSyncProgress;
+    expect(told).toMatchObject({ skipped: 1, updated: 0, unchanged: 0 });
+    expect(told?.failures.map(({ agent }) => agent?.name).toSorted()).toEqual(['Gateway agent', 'Lead', 'One']);
+    for (const failure of told?.failures ?? []) expect(failure.message).toContain('SOUL.md');
+    const { provisioning } = await provisioned(mc.owner, newcomer.id);
+    expect(provisioning.lastError).toBeNull();
+    await eventually(
+      () => mc.owner.run(ReadAgent, { id: two.id }),
+      ({ agent }) => agent === null,
+    );
+    expect(entriesOf(gateway)).not.toContain(two.openclawAgentId);
   });
 
   it('refuses a board of another gateway, and what is not there', async () => {

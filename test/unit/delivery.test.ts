@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { composeAgentsFile } from '../../src/provisioning/agents-file.ts';
+import { composeAgentsFile, sectionsIn } from '../../src/provisioning/agents-file.ts';
 import { BudgetError } from '../../src/provisioning/budgets.ts';
 import {
   changeOf,
@@ -300,5 +300,31 @@ describe('what is to be done with a document', () => {
 
   test('hashOf is sha256, as the gateway gives it', () => {
     expect(hashOf('')).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+  });
+});
+
+describe('sectionsIn', () => {
+  const begin = (name: string) => `<!-- mission-control:begin ${name} -->`;
+  const end = (name: string) => `<!-- mission-control:end ${name} -->`;
+
+  test.each<[string, string[], Record<string, string>]>([
+    ['no section', ['mine'], {}],
+    [
+      'two, and text of the agent around them',
+      ['before', begin('A.md'), 'a', '', 'b', end('A.md'), 'between', begin('B.md'), 'c', end('B.md'), 'after'],
+      { 'A.md': 'a\n\nb', 'B.md': 'c' },
+    ],
+    ['an empty one', [begin('A.md'), end('A.md')], { 'A.md': '' }],
+    [
+      'the same one twice: the last counts',
+      [begin('A.md'), 'a', end('A.md'), begin('A.md'), 'b', end('A.md')],
+      { 'A.md': 'b' },
+    ],
+    ['one that is cut off', [begin('A.md'), 'a'], {}],
+    ['one whose end was lost', [begin('A.md'), 'a', begin('B.md'), 'b', end('B.md')], { 'B.md': 'b' }],
+    ['an end alone', ['a', end('A.md')], {}],
+    ['Windows line ends', [`${begin('A.md')}\r`, 'a\r', 'b\r', `${end('A.md')}\r`], { 'A.md': 'a\nb' }],
+  ])('with %s', (_title, lines, sections) => {
+    expect(Object.fromEntries(sectionsIn(lines.join('\n')))).toEqual(sections);
   });
 });

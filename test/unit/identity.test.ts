@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { sessionKeyOf } from '../../src/gateway/session-key.ts';
-import { type AgentKind, openclawAgentIdOf, workspacePathOf } from '../../src/provisioning/identity.ts';
+import { type AgentKind, isMadeHere, openclawAgentIdOf, workspacePathOf } from '../../src/provisioning/identity.ts';
 
 const place = (kind: AgentKind) => ({
   kind,
@@ -28,6 +28,19 @@ describe("an agent's place on its gateway", () => {
     ['~', '~/workspace-mc-a1'],
   ])('under the root %s the workspace is %s', (root, workspace) => {
     expect(workspacePathOf(root, place('BOARD_WORKER'))).toBe(workspace);
+  });
+
+  const uuid = '01a202fc-6f9f-7729-b922-3bca6cdad021';
+  test.each([
+    [openclawAgentIdOf({ kind: 'BOARD_WORKER', agentId: uuid, boardId: 'b1', gatewayId: 'g1' }), true],
+    [openclawAgentIdOf({ kind: 'BOARD_LEAD', agentId: 'a1', boardId: uuid, gatewayId: 'g1' }), true],
+    [openclawAgentIdOf({ kind: 'GATEWAY_MAIN', agentId: 'a1', boardId: null, gatewayId: uuid }), true],
+    ['main', false],
+    ['lead-dev', false],
+    ['mc-hammer', false],
+    [`my-mc-${uuid}`, false],
+  ])('of %s it is %s that it was given here', (id, isOurs) => {
+    expect(isMadeHere(id)).toBe(isOurs);
   });
 
   test('a lead without a board is a mistake of the caller', () => {

@@ -153,6 +153,19 @@ describe('the entry of an agent', () => {
     expect(wantedEntry({ ...base, identityProfile: { emoji: '🦊' } }).identity).toEqual({ name: 'Fox', emoji: '🦊' });
   });
 
+  it.each([
+    [`\${OPENAI_API_KEY}`, '$ {OPENAI_API_KEY}'],
+    [`the \${HOME} of \${USER}`, 'the $ {HOME} of $ {USER}'],
+    [`$\${HOME}`, '$$ {HOME}'],
+    ['$ {HOME}', '$ {HOME}'],
+    ['$HOME', '$HOME'],
+    ['{HOME} for $5', '{HOME} for $5'],
+  ])('has nothing in the place of which OpenClaw puts a variable of its environment: %s', (text, written) => {
+    const { name, identity } = wantedEntry({ ...base, name: text, identityProfile: { emoji: text } });
+    expect({ name, identity }).toEqual({ name: written, identity: { name: written, emoji: written } });
+    expect(wantedEntry({ ...base, name: text, isManaged: false }).name).toBe(written);
+  });
+
   it('leaves alone who an adopted agent is', () => {
     expect(wantedEntry({ ...base, isManaged: false })).not.toHaveProperty('identity');
   });
