@@ -17,7 +17,7 @@ const rooms = {
 
 /** Deciding code. It does no I/O, so its tests need no database, no files and no gateway. */
 const pure =
-  '^src/(provisioning/(agents-file|backoff|budgets|delivery|documents|failure|identity|liquid|plain-text|plan|profile|slug|souls/(matching|sitemap|text)|tokens|variables)|access/(policy|viewer|visibility)|gateway/session-key)[.]ts$';
+  '^src/(provisioning/(agents-file|backoff|budgets|delivery|documents|failure|identity|liquid|plain-text|plan|profile|shell-word|slug|souls/(matching|sitemap|text)|tokens|variables)|access/(policy|viewer|visibility)|gateway/session-key)[.]ts$';
 
 const packages = (names) => `node_modules/(${names.join('|')})/`;
 const databasePackages = packages(['@electric-sql', '@prisma', 'pg', 'pglite-prisma-adapter']);

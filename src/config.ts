@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SHELL_WORD } from './provisioning/shell-word.ts';
 
 /** The settings of the server, read once from the environment. The README has the same table for users. */
 export interface Config {
@@ -201,7 +202,7 @@ const environment = z
     HOST: z.string().default('127.0.0.1'),
     PORT: wholeNumber(0, 65_535, 'must be a port number, from 0 to 65535').default(8000),
     BASE_URL: httpUrl
-      .regex(/^[\w.:/@%~*[\]-]+$/, 'must have no query, and only characters that can stand in a shell command unquoted')
+      .regex(SHELL_WORD, 'must have no query, and only characters that can stand in a shell command unquoted')
       .transform((url) => url.replace(/\/+$/, ''))
       .optional(),
     DATA_DIR: z.string().default('./data'),

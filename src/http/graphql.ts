@@ -1,16 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  type ASTVisitor,
-  type ExecutionResult,
-  type FragmentDefinitionNode,
-  GraphQLError,
-  type GraphQLSchema,
-  Kind,
-  NoSchemaIntrospectionCustomRule,
-  type SelectionNode,
-  type SelectionSetNode,
-  type ValidationContext,
-} from 'graphql';
+import { type ExecutionResult, GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { LiveCredentials } from '../access/live-credentials.ts';
 import type { Viewer } from '../access/viewer.ts';
@@ -34,6 +23,7 @@ import { Results } from './results.ts';
 import { shareQueries } from './shared-queries.ts';
 import type { Caller, SignIn } from './sign-in.ts';
 import { type SubscriptionArgs, subscribe } from './subscribe.ts';
+import { noConditionalSubscription } from './subscription-root.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
@@ -213,37 +203,6 @@ function limitDocuments(limits: ShapeLimits, introspection: boolean): Plugin {
       if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule);
     },
   };
-}
-
-/** A subscription whose only field may be left out subscribes to nothing; GraphQL's September 2025 edition refuses it as well. */
-function noConditionalSubscription(context: ValidationContext): ASTVisitor {
-  return {
-    OperationDefinition({ operation, selectionSet }) {
-      if (operation !== 'subscription') return;
-      const nodes = rootSelections(selectionSet, (name) => context.getFragment(name)).filter(({ directives }) =>
-        directives?.some(({ name }) => name.value === 'skip' || name.value === 'include'),
-      );
-      if (nodes.length > 0)
-        context.reportError(new GraphQLError('A subscription’s root takes neither @skip nor @include.', { nodes }));
-    },
-  };
-}
-
-/** What stands at the root, also by way of fragments; of a fragment that comes again, once. */
-function rootSelections(
-  { selections }: SelectionSetNode,
-  fragmentOf: (name: string) => FragmentDefinitionNode | null | undefined,
-  seen = new Set<string>(),
-): SelectionNode[] {
-  return selections.flatMap((selection) => {
-    if (selection.kind === Kind.FIELD) return [selection];
-    if (selection.kind === Kind.INLINE_FRAGMENT)
-      return [selection, ...rootSelections(selection.selectionSet, fragmentOf, seen)];
-    const { value } = selection.name;
-    const fragment = seen.has(value) ? null : fragmentOf(value);
-    seen.add(value);
-    return fragment ? [selection, ...rootSelections(fragment.selectionSet, fragmentOf, seen)] : [selection];
-  });
 }
 
 /**

@@ -26,8 +26,7 @@ export async function subscribe(
   args: SubscriptionArgs,
   { live, present, presentError, sink, onBegin }: SubscribeOptions,
 ): Promise<AsyncGenerator<ExecutionResult> | ExecutionResult> {
-  // It throws when directives leave nothing to subscribe to.
-  const source = await Promise.resolve(args).then(createSourceEventStream).catch(presentError);
+  const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) return present(source);
   if (source instanceof FeedSubscription)
     return new Results(

@@ -107,19 +107,7 @@ async function runFor(
   signal: AbortSignal,
 ): Promise<void> {
   await begin(reconciler.database.prisma, [...work.remove, ...work.provision]);
-  // Whoever asks for a sync has changed the templates. With a mistake in them they stay, for everybody else.
-  const inSync = work.provision.filter((agent) => agent.templateSyncId !== null);
-  let { provision } = work;
-  if (inSync.length > 0) {
-    try {
-      reconciler.workspaces.readTemplatesAgain();
-      const [{ templateSyncId: syncId } = { templateSyncId: null }] = inSync;
-      reconciler.log.info({ syncId, gatewayId: gateway.id, agents: inSync.length }, 'sync of templates under way');
-    } catch (error) {
-      for (const agent of inSync) await fail(reconciler, agent, error);
-      provision = provision.filter((agent) => agent.templateSyncId === null);
-    }
-  }
+  const provision = await withTemplates(reconciler, gateway, work.provision);
   const agents = [...work.remove, ...provision];
   let connection: GatewayConnection;
   try {
@@ -138,6 +126,28 @@ async function runFor(
   ]);
   // Only when both have ended: the next run must not meet this one.
   for (const part of parts) if (part.status === 'rejected') throw part.reason;
+}
+
+/**
+ * Whoever asks for a sync has changed the templates. With a mistake in them the ones before stay.
+ * @returns the agents whose templates are there: with a mistake, those that are in no sync
+ */
+async function withTemplates(
+  reconciler: Reconciler,
+  gateway: Gateway,
+  agents: AgentWithBoard[],
+): Promise<AgentWithBoard[]> {
+  const inSync = agents.filter((agent) => agent.templateSyncId !== null);
+  const syncId = inSync[0]?.templateSyncId;
+  if (!syncId) return agents;
+  try {
+    reconciler.workspaces.readTemplatesAgain();
+    reconciler.log.info({ syncId, gatewayId: gateway.id, agents: inSync.length }, 'sync of templates under way');
+    return agents;
+  } catch (error) {
+    for (const agent of inSync) await fail(reconciler, agent, error);
+    return agents.filter((agent) => agent.templateSyncId === null);
+  }
 }
 
 /** Marks a run's beginning. nextAttemptAt stays, so that the agents of a run that dies are still due. */

@@ -1,6 +1,7 @@
 import type { AgentKind } from './identity.ts';
 import type { TemplateVariables } from './liquid.ts';
 import { plainText } from './plain-text.ts';
+import { SHELL_WORD } from './shell-word.ts';
 import { fenced, type RoleSoul } from './souls/text.ts';
 
 export interface IdentityProfile {
@@ -129,7 +130,6 @@ function list(values: readonly string[] | null | undefined): string | null {
 }
 
 function shellWord(what: string, value: string): string {
-  if (!/^[\w.:/@%~*[\]-]+$/.test(value))
-    throw new TypeError(`${what} has characters that a shell would take for its own`);
+  if (!SHELL_WORD.test(value)) throw new TypeError(`${what} has characters that a shell would take for its own`);
   return value;
 }
